@@ -1,0 +1,1 @@
+//! Benchmarks of the XMPP IoT crates beside named peers.

@@ -1,0 +1,1 @@
+//! Servers, devices and readers composed from the XMPP IoT crates.

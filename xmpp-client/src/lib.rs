@@ -1,0 +1,1 @@
+//! XMPP client runtime on tokio.

@@ -1,0 +1,1 @@
+//! XMPP addresses, stanzas, errors and stream negotiation without I/O.

@@ -1,0 +1,1 @@
+//! Reading sensors over XMPP (XEP-0323): requester and device engines without I/O.

@@ -1,0 +1,1 @@
+//! Transports for XMPP: TCP and TLS on tokio and rustls.

@@ -1,0 +1,1 @@
+//! SASL mechanisms for XMPP, client and server, without I/O.

@@ -1,0 +1,1 @@
+//! XMPP server runtime on tokio: accounts, sessions, routing, roster and presence.

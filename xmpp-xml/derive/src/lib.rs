@@ -1,0 +1,1 @@
+//! Derive macros FromXml, ToXml and IntoOwned of xmpp-xml.

@@ -1,0 +1,1 @@
+//! Strict, zero-copy XML stream parser, writer and typed payloads for XMPP.
