@@ -97,7 +97,7 @@
 //!
 //! ```
 //! use std::borrow::Cow;
-//! use xmpp_xml::value::{FromXmlText, ToXmlText};
+//! use xmpp_xml::{FromXmlText, ToXmlText};
 //!
 //! #[derive(FromXmlText, ToXmlText, Debug, PartialEq)]
 //! enum Kind<'a> {
@@ -119,9 +119,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-
-#[cfg(feature = "derive")]
-pub use xmpp_xml_derive::{FromXml, IntoOwned, ToXml};
 
 use crate::value::{Base64, Civil, DateTime, Duration, ValueError};
 use crate::{Element, ElementRef, Writer};
@@ -368,12 +365,6 @@ impl<'a> FromXml<'a> for ElementRef<'a> {
     }
 }
 
-impl ToXml for ElementRef<'_> {
-    fn to_xml(&self, writer: &mut Writer<'_>) {
-        writer.element(*self);
-    }
-}
-
 impl IntoOwned for ElementRef<'_> {
     type Owned = Element;
 
@@ -390,12 +381,6 @@ impl FromXml<'_> for Element {
 
     fn from_xml(element: ElementRef<'_>) -> Result<Self, FromXmlError> {
         Ok(element.to_element())
-    }
-}
-
-impl ToXml for Element {
-    fn to_xml(&self, writer: &mut Writer<'_>) {
-        writer.element(self.root());
     }
 }
 
@@ -431,7 +416,7 @@ where
 {
     type Owned = Cow<'static, T>;
 
-    fn into_owned(self) -> Self::Owned {
+    fn into_owned(self) -> Cow<'static, T> {
         Cow::Owned(Cow::into_owned(self))
     }
 }
