@@ -1,6 +1,302 @@
 //! Stanza errors (RFC 6120 §8.3) and stream errors (RFC 6120 §4.9).
+//!
+//! A [`StanzaError`] answers one stanza and leaves the stream as it is; a [`StreamError`] ends the stream.
+//! Texts are for people and are never to be parsed (RFC 6120 §4.9.2).
 
+use alloc::borrow::Cow;
+use alloc::string::String;
 use core::fmt;
+
+use xmpp_xml::{Element, ElementRef, FromXml, FromXmlError, IntoOwned, ToXml, Writer};
+
+use crate::jid::{Address, Jid};
+use crate::ns;
+
+/// Why a stanza was refused: the content of its `<error/>` (RFC 6120 §8.3).
+///
+/// ```
+/// use xmpp_core::error::{ErrorType, StanzaCondition, StanzaError};
+///
+/// let error = StanzaError::new(StanzaCondition::ItemNotFound).with_text("no such node");
+/// assert_eq!(error.kind, ErrorType::Cancel);
+/// assert_eq!(error.to_string(), "item-not-found (no such node)");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StanzaError {
+    /// What the sender is to do about it.
+    pub kind: ErrorType,
+    /// What is wrong.
+    pub condition: StanzaCondition,
+    /// A text for people.
+    pub text: Option<String>,
+    /// The language of the text (RFC 5646).
+    pub lang: Option<String>,
+    /// Who found the error, where that is not the address that the error comes from.
+    pub by: Option<Jid>,
+    /// With `gone` and `redirect`: the new address, as a URI.
+    pub uri: Option<String>,
+    /// An application-specific condition beside the defined one (RFC 6120 §8.3.4).
+    pub application: Option<Element>,
+}
+
+impl StanzaError {
+    /// An error of that condition and its usual type.
+    #[must_use]
+    pub fn new(condition: StanzaCondition) -> Self {
+        let kind = condition.default_type();
+        Self {
+            kind,
+            condition,
+            text: None,
+            lang: None,
+            by: None,
+            uri: None,
+            application: None,
+        }
+    }
+
+    /// Sets the type. Default: [`StanzaCondition::default_type`].
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorType) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Adds a text for people. Default: none.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Tells who found the error. Default: nobody but the sender of the error.
+    #[must_use]
+    pub fn with_by(mut self, by: Jid) -> Self {
+        self.by = Some(by);
+        self
+    }
+
+    /// Adds the new address to `gone` or `redirect`. Default: none.
+    #[must_use]
+    pub fn with_uri(mut self, uri: impl Into<String>) -> Self {
+        self.uri = Some(uri.into());
+        self
+    }
+
+    /// Adds an application-specific condition. Default: none.
+    #[must_use]
+    pub fn with_application(mut self, application: Element) -> Self {
+        self.application = Some(application);
+        self
+    }
+
+    /// The error in a stanza of type `error`; `undefined-condition` when it holds none.
+    #[must_use]
+    pub fn of(stanza: ElementRef<'_>) -> Self {
+        let error = stanza.child("error", stanza.namespace());
+        error.map_or_else(
+            || Self::new(StanzaCondition::UndefinedCondition),
+            Self::read,
+        )
+    }
+
+    fn read(element: ElementRef<'_>) -> Self {
+        let mut error = Self::new(StanzaCondition::UndefinedCondition);
+        let content = Content::read(element, ns::STANZA_ERRORS);
+        if let Some((name, text)) = content.condition {
+            error = Self::new(StanzaCondition::from_name(name));
+            let has_uri = matches!(
+                error.condition,
+                StanzaCondition::Gone | StanzaCondition::Redirect
+            );
+            error.uri = Some(text)
+                .filter(|text| has_uri && !text.is_empty())
+                .map(Cow::into_owned);
+        }
+        if let Some(kind) = element.attribute("type") {
+            error.kind = ErrorType::from_name(&kind);
+        }
+        error.by = element
+            .attribute("by")
+            .and_then(|by| Address::parse(by).ok())
+            .map(Address::into_jid);
+        (error.text, error.lang, error.application) =
+            (content.text, content.lang, content.application);
+        error
+    }
+}
+
+impl From<StanzaCondition> for StanzaError {
+    fn from(condition: StanzaCondition) -> Self {
+        Self::new(condition)
+    }
+}
+
+impl fmt::Display for StanzaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, self.condition.as_str(), self.text.as_deref())
+    }
+}
+
+impl core::error::Error for StanzaError {}
+
+impl<'a> FromXml<'a> for StanzaError {
+    fn matches(element: ElementRef<'_>) -> bool {
+        element.name() == "error" && matches!(element.namespace(), ns::CLIENT | ns::SERVER)
+    }
+
+    fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
+        if !Self::matches(element) {
+            return Err(FromXmlError::unexpected(element));
+        }
+        Ok(Self::read(element))
+    }
+}
+
+impl ToXml for StanzaError {
+    fn to_xml(&self, writer: &mut Writer<'_>) {
+        writer
+            .start("error", ns::CLIENT)
+            .attribute("type", self.kind.as_str());
+        writer.attribute_opt("by", self.by.as_ref().map(Jid::as_str));
+        let content = (
+            self.uri.as_deref(),
+            self.text.as_deref(),
+            self.lang.as_deref(),
+        );
+        write_content(writer, ns::STANZA_ERRORS, self.condition.as_str(), content);
+        if let Some(application) = &self.application {
+            writer.element(application.root());
+        }
+        writer.end();
+    }
+}
+
+impl IntoOwned for StanzaError {
+    type Owned = Self;
+
+    fn into_owned(self) -> Self {
+        self
+    }
+}
+
+/// Why a stream ends: the content of `<stream:error/>` (RFC 6120 §4.9).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StreamError {
+    /// Why.
+    pub condition: StreamCondition,
+    /// A text for people.
+    pub text: Option<String>,
+    /// The language of the text (RFC 5646).
+    pub lang: Option<String>,
+    /// With `see-other-host`: host or host:port, an IPv6 address in brackets (RFC 6120 §4.9.3.19).
+    pub host: Option<String>,
+    /// An application-specific condition beside the defined one (RFC 6120 §4.9.4).
+    pub application: Option<Element>,
+}
+
+impl StreamError {
+    /// An error of that condition.
+    #[must_use]
+    pub fn new(condition: StreamCondition) -> Self {
+        Self {
+            condition,
+            text: None,
+            lang: None,
+            host: None,
+            application: None,
+        }
+    }
+
+    /// Adds a text for people. Default: none.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Adds the host to `see-other-host`. Default: none.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Adds an application-specific condition. Default: none.
+    #[must_use]
+    pub fn with_application(mut self, application: Element) -> Self {
+        self.application = Some(application);
+        self
+    }
+
+    fn read(element: ElementRef<'_>) -> Self {
+        let mut error = Self::new(StreamCondition::UndefinedCondition);
+        let content = Content::read(element, ns::STREAM_ERRORS);
+        if let Some((name, text)) = content.condition {
+            error.condition = StreamCondition::from_name(name);
+            let has_host = error.condition == StreamCondition::SeeOtherHost;
+            error.host = Some(text)
+                .filter(|text| has_host && !text.is_empty())
+                .map(Cow::into_owned);
+        }
+        (error.text, error.lang, error.application) =
+            (content.text, content.lang, content.application);
+        error
+    }
+}
+
+impl From<StreamCondition> for StreamError {
+    fn from(condition: StreamCondition) -> Self {
+        Self::new(condition)
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, self.condition.as_str(), self.text.as_deref())
+    }
+}
+
+impl core::error::Error for StreamError {}
+
+impl<'a> FromXml<'a> for StreamError {
+    fn matches(element: ElementRef<'_>) -> bool {
+        element.is("error", ns::STREAMS)
+    }
+
+    fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
+        if !Self::matches(element) {
+            return Err(FromXmlError::unexpected(element));
+        }
+        Ok(Self::read(element))
+    }
+}
+
+impl ToXml for StreamError {
+    fn to_xml(&self, writer: &mut Writer<'_>) {
+        writer.start("error", ns::STREAMS);
+        let content = (
+            self.host.as_deref(),
+            self.text.as_deref(),
+            self.lang.as_deref(),
+        );
+        write_content(writer, ns::STREAM_ERRORS, self.condition.as_str(), content);
+        if let Some(application) = &self.application {
+            writer.element(application.root());
+        }
+        writer.end();
+    }
+}
+
+impl IntoOwned for StreamError {
+    type Owned = Self;
+
+    fn into_owned(self) -> Self {
+        self
+    }
+}
 
 /// What is wrong with a stanza (RFC 6120 §8.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -329,5 +625,62 @@ impl StreamCondition {
 impl fmt::Display for StreamCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// What stanza and stream errors have in common. Of several conditions the first counts.
+#[derive(Default)]
+struct Content<'a> {
+    condition: Option<(&'a str, Cow<'a, str>)>,
+    text: Option<String>,
+    lang: Option<String>,
+    application: Option<Element>,
+}
+
+impl<'a> Content<'a> {
+    fn read(element: ElementRef<'a>, namespace: &str) -> Self {
+        let mut content = Self::default();
+        for child in element.children() {
+            if child.namespace() != namespace {
+                content
+                    .application
+                    .get_or_insert_with(|| child.to_element());
+            } else if child.name() != "text" {
+                content
+                    .condition
+                    .get_or_insert_with(|| (child.name(), child.text()));
+            } else if content.text.is_none() {
+                content.text = Some(child.text().into_owned());
+                content.lang = child.lang().map(Cow::into_owned);
+            }
+        }
+        content
+    }
+}
+
+fn write_content(
+    writer: &mut Writer<'_>,
+    namespace: &str,
+    condition: &str,
+    (content, text, lang): (Option<&str>, Option<&str>, Option<&str>),
+) {
+    writer.start(condition, namespace);
+    if let Some(content) = content {
+        writer.text(content);
+    }
+    writer.end();
+    if let Some(text) = text {
+        writer.start("text", namespace);
+        if let Some(lang) = lang {
+            writer.lang(lang);
+        }
+        writer.text(text).end();
+    }
+}
+
+fn display(f: &mut fmt::Formatter<'_>, condition: &str, text: Option<&str>) -> fmt::Result {
+    match text {
+        Some(text) => write!(f, "{condition} ({text})"),
+        None => f.write_str(condition),
     }
 }

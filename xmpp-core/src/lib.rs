@@ -7,4 +7,6 @@ pub mod entropy;
 pub mod error;
 pub mod jid;
 pub mod ns;
+pub mod ping;
+pub mod stanza;
 pub mod time;

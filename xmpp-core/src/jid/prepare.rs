@@ -34,7 +34,9 @@ pub(super) fn local(text: &str) -> Result<Cow<'_, str>, JidError> {
 pub(super) fn domain(text: &str) -> Result<Cow<'_, str>, JidError> {
     let part = JidPart::Domain;
     // The dot and what UTS #46 takes for one.
-    let text = text.strip_suffix(['.', '\u{3002}', '\u{FF0E}', '\u{FF61}']).unwrap_or(text);
+    let text = text
+        .strip_suffix(['.', '\u{3002}', '\u{FF0E}', '\u{FF61}'])
+        .unwrap_or(text);
     raw_length(part, text)?;
     if let Some(literal) = text.strip_prefix('[') {
         return ip_literal(text, literal);
@@ -201,7 +203,11 @@ mod tables {
         // digits that the PRECIS IdentifierClass shares with it.
         let allowed =
             |label: &str| !label.is_empty() && IdentifierClass::default().allows(label).is_ok();
-        if mapped.split('.').all(allowed) { Ok(mapped) } else { Err(forbidden) }
+        if mapped.split('.').all(allowed) {
+            Ok(mapped)
+        } else {
+            Err(forbidden)
+        }
     }
 
     /// The rules are applied until nothing changes any more (RFC 8264 §7), so that what comes out is
