@@ -195,7 +195,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The declarations of this element, prefix and namespace; that of `xml` goes without saying.
-    pub(crate) fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.head()
             .filter(|node| node.is_declaration())
             .filter_map(move |node| {
