@@ -156,7 +156,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The declarations of this element: prefix and namespace.
-    pub(crate) fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.head().filter(|node| node.is_declaration()).map(move |node| {
             let prefix = self.bytes.get(node.name_range()).unwrap_or_default();
             (prefix, self.declared(node))

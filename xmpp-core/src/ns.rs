@@ -1,0 +1,38 @@
+//! The namespaces of the streams and of the extensions that this crate speaks.
+
+/// Of the stream itself: the header, `features` and `error` (RFC 6120 §4.8.1).
+pub const STREAMS: &str = "http://etherx.jabber.org/streams";
+/// Of stanzas between client and server (RFC 6120 §4.8.3).
+pub const CLIENT: &str = "jabber:client";
+/// Of stanzas between servers (RFC 6120 §4.8.3).
+pub const SERVER: &str = "jabber:server";
+/// Of stream error conditions (RFC 6120 §4.9.2).
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// Of stanza error conditions (RFC 6120 §8.3.2).
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// STARTTLS (RFC 6120 §5).
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// SASL (RFC 6120 §6).
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// Resource binding (RFC 6120 §7).
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// The session of RFC 3921 §3, which does nothing any more (RFC 6121, appendix E).
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// Roster management (RFC 6121 §2).
+pub const ROSTER: &str = "jabber:iq:roster";
+/// The stream feature for roster versions (RFC 6121 §2.6).
+pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
+/// The stream feature for approving subscriptions in advance (RFC 6121 §3.4).
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// Service discovery: what an entity is and can do (XEP-0030 §3).
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// Service discovery: what an entity has (XEP-0030 §4).
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// Ping (XEP-0199).
+pub const PING: &str = "urn:xmpp:ping";
+/// Delayed delivery (XEP-0203).
+pub const DELAY: &str = "urn:xmpp:delay";
+/// Data forms (XEP-0004).
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// What the prefix `xml` stands for.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
