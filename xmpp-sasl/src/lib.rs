@@ -1,1 +1,116 @@
 //! SASL mechanisms for XMPP, client and server, without I/O.
+//!
+//! SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512, each also as -PLUS with channel binding, and PLAIN
+//! ([RFC 5802], [RFC 7677], [RFC 9266], [RFC 4616]). Messages go in and come out as bytes; sockets, XML,
+//! clocks and random numbers stay with the caller. [`wire`] has the base64 of XMPP around them.
+//!
+//! # A complete exchange
+//!
+//! ```
+//! use xmpp_sasl::{
+//!     Channel, ChannelBinding, Client, Credentials, Hash, Nonce, Policy, Server, ServerConfig, Step,
+//!     StoredCredentials,
+//! };
+//!
+//! // Registration: the server keeps salt, iterations and two keys, never the password.
+//! let account = StoredCredentials::derive(Hash::Sha256, "pencil", b"sixteen byte salt", 10_000)?;
+//!
+//! // Both ends of one TLS connection; the exporter's bytes are the same on both sides.
+//! let channel = Channel::tls().binding(ChannelBinding::tls_exporter([7; 32]));
+//! let config = ServerConfig::new([1; 32]); // kept secret and never changed
+//!
+//! // What the server offers on this channel, and what the client picks from it.
+//! let offer = config.offer(&channel);
+//! let mut client = Client::select(
+//!     offer.iter().map(|mechanism| mechanism.name()),
+//!     &Credentials::password("user", "pencil"),
+//!     &channel,
+//!     &Policy::default(),
+//!     Nonce::new([2; 18]), // fresh random bytes in earnest
+//! )?;
+//! assert_eq!(client.mechanism().name(), "SCRAM-SHA-256-PLUS");
+//!
+//! let mut server =
+//!     Server::start(&config, client.mechanism().name(), &channel, Nonce::new([3; 18]))?;
+//! let mut step = server.handle_initial(client.initial_response().as_deref())?;
+//! loop {
+//!     step = match step {
+//!         Step::Lookup { user, .. } => {
+//!             let known = (user == "user").then(|| account.clone());
+//!             server.handle_lookup(known.as_ref())?
+//!         }
+//!         Step::Challenge(challenge) => {
+//!             let response = client.handle_challenge(&challenge)?;
+//!             server.handle_response(&response)?
+//!         }
+//!         Step::Authorize { .. } => server.handle_authorization(false)?,
+//!         Step::Success { user, data, .. } => {
+//!             client.handle_success(data.as_deref())?; // verifies the server's signature
+//!             assert_eq!(user, "user");
+//!             break;
+//!         }
+//!         _ => unreachable!("no other step exists for these mechanisms"),
+//!     };
+//! }
+//! assert!(client.is_authenticated() && server.is_authenticated());
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # What is refused
+//!
+//! - **Client.** A mechanism that [`Policy`] does not name; PLAIN unless it is allowed *and* the channel is
+//!   encrypted; an iteration count outside the policy's bounds (before any hashing); a server nonce that does not
+//!   extend ours; success without the server's verified signature. There is no fall-back to a weaker mechanism:
+//!   one choice is made, and it stands or fails.
+//! - **Server.** A mechanism that was not offered; a client that says it saw no channel binding where it was
+//!   offered; binding data, nonce or proof that does not match. An unknown user gets the same challenge at every
+//!   attempt, the same work and the same failure as a known one with a wrong password.
+//! - **Both.** Messages over [`Limits`], attributes out of order, mandatory extensions, base64 that is not
+//!   canonical, and every message after the first fault or after the end.
+//!
+//! # Errors
+//!
+//! [`Error`] on the client and [`Failure`] on the server say who is to [`Blame`]; [`Failure::condition`] is what to
+//! send in `<failure/>` (RFC 6120 §6.5). After an error the machine answers nothing more: make a new one.
+//!
+//! # Features
+//!
+//! `std` (default) changes no behaviour. Without it the crate is `no_std` with `alloc`.
+//!
+//! [RFC 5802]: https://www.rfc-editor.org/rfc/rfc5802
+//! [RFC 7677]: https://www.rfc-editor.org/rfc/rfc7677
+//! [RFC 9266]: https://www.rfc-editor.org/rfc/rfc9266
+//! [RFC 4616]: https://www.rfc-editor.org/rfc/rfc4616
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod channel;
+mod client;
+mod credentials;
+mod error;
+mod hash;
+mod keys;
+mod limits;
+mod mechanism;
+mod nonce;
+mod plain;
+mod policy;
+mod prepare;
+mod scram;
+mod server;
+pub mod wire;
+
+pub use channel::{BindingKind, Channel, ChannelBinding};
+pub use client::Client;
+pub use credentials::Credentials;
+pub use error::{Blame, Condition, Error, Failure, MessageError, ServerError, UnknownName};
+pub use hash::Hash;
+pub use keys::{Derivation, DeriveError, DerivedKeys, StoredCredentials, TextError};
+pub use limits::Limits;
+pub use mechanism::Mechanism;
+pub use nonce::{InvalidNonce, Nonce};
+pub use policy::Policy;
+pub use prepare::{Preparation, PrepareError, saslprep};
+pub use server::{Server, ServerConfig, Step};
