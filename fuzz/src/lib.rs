@@ -6,6 +6,8 @@
 //! - the libFuzzer programs in `fuzz_targets/`, one line each, built with the feature `libfuzzer`;
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
+pub mod xml;
+
 /// A function under attack and the name that its seeds and its libFuzzer program go by.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -16,4 +18,13 @@ pub struct Target {
 }
 
 /// All targets, in the order in which they were added.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "parse",
+        run: xml::parse,
+    },
+    Target {
+        name: "roundtrip",
+        run: xml::roundtrip,
+    },
+];

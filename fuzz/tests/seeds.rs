@@ -19,7 +19,10 @@ fn every_seed_passes_its_target() {
             }
         }
     }
-    assert!(failed.is_empty(), "these seeds broke their target: {failed:?}");
+    assert!(
+        failed.is_empty(),
+        "these seeds broke their target: {failed:?}"
+    );
 }
 
 #[test]
@@ -33,12 +36,30 @@ fn every_target_takes_nothing_and_noise() {
 
 #[test]
 fn every_target_has_a_program_and_seeds_and_nothing_else_has() {
-    let targets: BTreeSet<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
-    assert_eq!(targets.len(), TARGETS.len(), "a name stands twice in the table");
-    assert_eq!(stems(&folder("seeds")), targets, "folders in seeds/ against the table of targets");
-    assert_eq!(stems(&folder("fuzz_targets")), targets, "programs in fuzz_targets/ against the table of targets");
+    let targets: BTreeSet<String> = TARGETS
+        .iter()
+        .map(|target| target.name.to_owned())
+        .collect();
+    assert_eq!(
+        targets.len(),
+        TARGETS.len(),
+        "a name stands twice in the table"
+    );
+    assert_eq!(
+        stems(&folder("seeds")),
+        targets,
+        "folders in seeds/ against the table of targets"
+    );
+    assert_eq!(
+        stems(&folder("fuzz_targets")),
+        targets,
+        "programs in fuzz_targets/ against the table of targets"
+    );
     for name in &targets {
-        assert!(!entries(&folder("seeds").join(name)).is_empty(), "{name} has no seeds");
+        assert!(
+            !entries(&folder("seeds").join(name)).is_empty(),
+            "{name} has no seeds"
+        );
     }
 }
 
@@ -48,8 +69,12 @@ fn folder(name: &str) -> PathBuf {
 
 /// The entries of a folder, sorted; a folder that does not exist has none.
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .collect();
     paths.sort();
     paths
 }
