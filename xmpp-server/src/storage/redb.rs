@@ -1,0 +1,310 @@
+//! The embedded store: one file, written by [redb](https://docs.rs/redb).
+//!
+//! Three tables: `xmpp-server` says whose file this is and its schema, `accounts` has credentials by address,
+//! `contacts` has contacts by account and address. Why redb: `docs/decisions/0001-embedded-store.md`.
+
+use std::fmt;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{
+    CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table,
+    TableDefinition, TableError, TransactionError,
+};
+
+use super::record::{read_account, read_contact, write_account, write_contact};
+use super::{Account, Batch, Change, Contact, Store, StoreError};
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("xmpp-server");
+const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
+const CONTACTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("contacts");
+
+const SCHEMA_KEY: &str = "schema";
+/// Goes up by one when a table or a record changes; older files are brought up to it when they are opened.
+const SCHEMA: u64 = 1;
+
+/// Bytes of pages kept in memory at most; redb's own default is a gigabyte.
+const CACHE: usize = 64 << 20;
+
+/// Keeps everything in one file on disk.
+///
+/// Commits are durable when they return. After a crash the file opens again by itself, with everything that
+/// was committed and nothing that was not, within milliseconds whatever its size.
+pub struct Redb {
+    database: Database,
+}
+
+impl Redb {
+    /// Opens the store in this file, or makes one where there is no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] if the file is something else, [`StoreError::Newer`] if a later version wrote
+    /// it, [`StoreError::InUse`] if it is open already, else what the disk says. Nothing is written to a file
+    /// that is refused.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let is_new = match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => metadata.len() == 0,
+            Ok(_) => return Err(StoreError::Foreign("it is a folder or a device".into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(error) => return Err(failed(error)),
+        };
+        let database = Database::builder()
+            .set_cache_size(CACHE)
+            .create(path)
+            .map_err(open_failed)?;
+        let store = Self { database };
+        if is_new {
+            store.initialise()?;
+            sync_folder(path)?;
+        } else {
+            store.verify()?;
+        }
+        Ok(store)
+    }
+
+    fn initialise(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(failed)?;
+        transaction
+            .open_table(META)
+            .map_err(failed)?
+            .insert(SCHEMA_KEY, SCHEMA)
+            .map_err(failed)?;
+        transaction.open_table(ACCOUNTS).map_err(failed)?;
+        transaction.open_table(CONTACTS).map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    fn verify(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let meta = match transaction.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => {
+                // Made, but killed before its first commit.
+                let mut tables = transaction.list_tables().map_err(failed)?;
+                return match tables.next() {
+                    None => self.initialise(),
+                    Some(_) => Err(StoreError::Foreign("it holds other tables".into())),
+                };
+            }
+            Err(_) => return Err(StoreError::Foreign("it holds other tables".into())),
+        };
+        match meta
+            .get(SCHEMA_KEY)
+            .map_err(failed)?
+            .map(|schema| schema.value())
+        {
+            Some(SCHEMA) => Ok(()),
+            Some(found) if found > SCHEMA => Err(StoreError::Newer {
+                found,
+                known: SCHEMA,
+            }),
+            Some(found) => Err(StoreError::Damaged(format!(
+                "there never was a schema {found}"
+            ))),
+            None => Err(StoreError::Damaged("it has no schema version".into())),
+        }
+    }
+
+    fn write(&self, batches: &[Batch]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let mut transaction = self.database.begin_write().map_err(failed)?;
+        // Without it, opening after a crash reads the whole file.
+        transaction.set_quick_repair(true);
+        let mut outcomes = Vec::with_capacity(batches.len());
+        {
+            let mut tables = Tables {
+                accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
+                contacts: transaction.open_table(CONTACTS).map_err(failed)?,
+            };
+            for batch in batches {
+                let refusal = batch
+                    .check(|address| Ok(tables.accounts.get(address).map_err(failed)?.is_some()));
+                match refusal {
+                    Ok(()) => {
+                        batch
+                            .changes()
+                            .iter()
+                            .try_for_each(|change| tables.apply(change))?;
+                        outcomes.push(Ok(()));
+                    }
+                    Err(StoreError::Failed(error)) => return Err(StoreError::Failed(error)),
+                    Err(refusal) => outcomes.push(Err(refusal)),
+                }
+            }
+        }
+        // The default durability is that the commit is on the disk when it returns.
+        transaction.commit().map_err(failed)?;
+        Ok(outcomes)
+    }
+}
+
+impl Store for Redb {
+    fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let accounts = transaction.open_table(ACCOUNTS).map_err(failed)?;
+        match accounts.get(address).map_err(failed)? {
+            Some(record) => read_account(address, record.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn accounts(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let accounts = transaction.open_table(ACCOUNTS).map_err(failed)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = accounts
+            .range::<&str>((start, Bound::Unbounded))
+            .map_err(failed)?;
+        range
+            .take(limit)
+            .map(|entry| Ok(entry.map_err(failed)?.0.value().to_owned()))
+            .collect()
+    }
+
+    fn contact(&self, account: &str, contact: &str) -> Result<Option<Contact>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let contacts = transaction.open_table(CONTACTS).map_err(failed)?;
+        match contacts.get((account, contact)).map_err(failed)? {
+            Some(record) => read_contact(contact, record.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn roster(&self, account: &str) -> Result<Vec<Contact>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let contacts = transaction.open_table(CONTACTS).map_err(failed)?;
+        let mut roster = Vec::new();
+        for entry in contacts.range((account, "")..).map_err(failed)? {
+            let (key, record) = entry.map_err(failed)?;
+            let (owner, address) = key.value();
+            if owner != account {
+                break;
+            }
+            roster.push(read_contact(address, record.value())?);
+        }
+        Ok(roster)
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
+        // An aborted transaction has written nothing, so its error is everyone's.
+        self.write(batches)
+            .unwrap_or_else(|error| vec![Err(error); batches.len()])
+    }
+}
+
+impl fmt::Debug for Redb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redb").finish_non_exhaustive()
+    }
+}
+
+struct Tables<'t> {
+    accounts: Table<'t, &'static str, &'static [u8]>,
+    contacts: Table<'t, (&'static str, &'static str), &'static [u8]>,
+}
+
+impl Tables<'_> {
+    fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
+        match change {
+            Change::CreateAccount(account) | Change::ReplaceAccount(account) => {
+                let record = write_account(account);
+                self.accounts
+                    .insert(account.address.as_str(), record.as_slice())
+                    .map_err(failed)?;
+            }
+            Change::RemoveAccount(address) => {
+                self.accounts.remove(address.as_str()).map_err(failed)?;
+                self.remove_roster(address)?;
+            }
+            Change::PutContact { account, contact } => {
+                let key = (account.as_str(), contact.address.as_str());
+                self.contacts
+                    .insert(key, write_contact(contact).as_slice())
+                    .map_err(failed)?;
+            }
+            Change::RemoveContact { account, contact } => {
+                self.contacts
+                    .remove((account.as_str(), contact.as_str()))
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_roster(&mut self, account: &str) -> Result<(), StoreError> {
+        let mut addresses = Vec::new();
+        for entry in self.contacts.range((account, "")..).map_err(failed)? {
+            let (key, _) = entry.map_err(failed)?;
+            let (owner, address) = key.value();
+            if owner != account {
+                break;
+            }
+            addresses.push(address.to_owned());
+        }
+        for address in addresses {
+            self.contacts
+                .remove((account, address.as_str()))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_failed(error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::InUse
+        }
+        DatabaseError::UpgradeRequired(version) => StoreError::Foreign(format!(
+            "its file format {version} is not the one of this version"
+        )),
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            StoreError::Foreign(error.to_string())
+        }
+        error => failed(error),
+    }
+}
+
+fn failed(error: impl Into<EngineError>) -> StoreError {
+    match error.into() {
+        EngineError(redb::Error::Corrupted(what)) => StoreError::Damaged(what),
+        EngineError(error) => StoreError::Failed(Arc::new(error)),
+    }
+}
+
+/// What the engine's several error types have in common.
+struct EngineError(redb::Error);
+
+macro_rules! engine_error {
+    ($($error:ty),*) => {
+        $(impl From<$error> for EngineError {
+            fn from(error: $error) -> Self {
+                Self(error.into())
+            }
+        })*
+    };
+}
+
+engine_error!(
+    std::io::Error,
+    CommitError,
+    DatabaseError,
+    StorageError,
+    TableError,
+    TransactionError
+);
+
+/// A new file is only there for good when its folder is on the disk too.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    if cfg!(unix) {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        folder.sync_all().map_err(failed)?;
+    }
+    Ok(())
+}
