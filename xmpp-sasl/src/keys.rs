@@ -225,14 +225,15 @@ impl DerivedKeys {
         Ok(DerivedKeys::of_prepared(hash, &prepared, salt, iterations))
     }
 
-    /// From the SaltedPassword of RFC 5802 §3; `None` when it is not as long as the hash function's output.
+    /// From the SaltedPassword of RFC 5802 §3; `None` when it is not as long as the hash function's output, or salt or
+    /// iterations are none.
     pub fn from_salted_password(
         hash: Hash,
         salted_password: &[u8],
         salt: &[u8],
         iterations: u32,
     ) -> Option<DerivedKeys> {
-        (salted_password.len() == hash.output_bytes())
+        (salted_password.len() == hash.output_bytes() && !salt.is_empty() && iterations > 0)
             .then(|| DerivedKeys::of_salted(hash, salted_password, salt, iterations))
     }
 
