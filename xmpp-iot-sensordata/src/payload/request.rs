@@ -98,8 +98,14 @@ fn categories(element: ElementRef<'_>) -> Result<Categories, FromXmlError> {
 
 impl ToXml for Request {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        let ReadoutRequest { categories, from, to, when, nodes, fields, tokens } = &self.readout;
-        writer.start("req", NAMESPACE).attribute_value("seqnr", &self.seqnr);
+        Self::write(self.seqnr, &self.readout, writer);
+    }
+}
+
+impl Request {
+    pub(crate) fn write(seqnr: i32, readout: &ReadoutRequest, writer: &mut Writer<'_>) {
+        let ReadoutRequest { categories, from, to, when, nodes, fields, tokens } = readout;
+        writer.start("req", NAMESPACE).attribute_value("seqnr", &seqnr);
         if *categories == Categories::ALL {
             writer.attribute("all", "true");
         } else if categories.contains(Categories::HISTORICAL) {
