@@ -52,7 +52,9 @@ impl<'a> Envelope<'a> {
 
     /// The first child of our namespace.
     pub(crate) fn payload(&self) -> Option<ElementRef<'a>> {
-        self.element.children().find(|child| child.namespace() == NAMESPACE)
+        self.element
+            .children()
+            .find(|child| child.namespace() == NAMESPACE)
     }
 
     /// The child `error` of a stanza of the type `error`.
@@ -94,7 +96,8 @@ pub(crate) fn message_size(from: Option<&Jid>, to: &Jid) -> usize {
     // Addresses may have to be escaped, and need not be short.
     let address = |jid: &Jid| jid.as_str().len() * 6;
     "<message from='' to='' xmlns='jabber:client'></message>".len()
-        + "<failure xmlns='urn:xmpp:iot:sensordata' seqnr='-2147483648' done='true'></failure>".len()
+        + "<failure xmlns='urn:xmpp:iot:sensordata' seqnr='-2147483648' done='true'></failure>"
+            .len()
         + from.map_or(0, address)
         + address(to)
 }

@@ -37,7 +37,9 @@ fn a_momentary_value_is_read() {
     network.run();
     let events = network.events(READER);
     assert!(matches!(&events[0], Event::Accepted { readout: of, queued: false } if *of == readout));
-    let Event::Fields { readout: of, part } = &events[1] else { panic!("{events:?}") };
+    let Event::Fields { readout: of, part } = &events[1] else {
+        panic!("{events:?}")
+    };
     assert_eq!(*of, readout);
     let reading = part.readings().next().unwrap().unwrap();
     assert_eq!(reading.node, NodeReference::new("1"));
@@ -46,7 +48,12 @@ fn a_momentary_value_is_read() {
     assert!(
         matches!(
             &events[2],
-            Event::Ended { outcome: Outcome::Done, fields: 1, failures: 0, .. }
+            Event::Ended {
+                outcome: Outcome::Done,
+                fields: 1,
+                failures: 0,
+                ..
+            }
         ),
         "{events:?}"
     );
@@ -67,12 +74,18 @@ fn what_is_asked_arrives_as_it_was_asked() {
         .tokens(Tokens::new().service("s1 s2").device("d").user("u"));
     let expected = asked.clone();
     let mut network = network(Box::new(move |device, event| match event {
-        device::Event::Request { ticket, peer, request } => {
+        device::Event::Request {
+            ticket,
+            peer,
+            request,
+        } => {
             assert_eq!(peer, jid(READER));
             assert_eq!(*request, expected);
             device.accept(ticket).unwrap();
         }
-        device::Event::Readout { ticket, request, .. } => {
+        device::Event::Readout {
+            ticket, request, ..
+        } => {
             assert_eq!(*request, expected);
             device.done(ticket).unwrap();
         }
@@ -81,7 +94,13 @@ fn what_is_asked_arrives_as_it_was_asked() {
     network.request(READER, DEVICE, asked);
     network.run();
     let events = network.events(READER);
-    assert!(matches!(events.last(), Some(Event::Ended { outcome: Outcome::Done, .. })));
+    assert!(matches!(
+        events.last(),
+        Some(Event::Ended {
+            outcome: Outcome::Done,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -98,7 +117,9 @@ fn a_slow_device_answers_in_parts() {
     for (second, value) in [(20, "1.0"), (70, "2.00"), (120, "3.000")] {
         network.run_until(at(second));
         let device = network.device(DEVICE);
-        device.add_fields(ticket, &node("1"), noon(), [temperature(value)]).unwrap();
+        device
+            .add_fields(ticket, &node("1"), noon(), [temperature(value)])
+            .unwrap();
         network.run_until(at(second + 1));
         let events = network.events(READER);
         assert_eq!(values(&events), [format!("{value} °C")]);
@@ -107,7 +128,11 @@ fn a_slow_device_answers_in_parts() {
     network.run();
     assert!(matches!(
         &network.events(READER)[..],
-        [Event::Ended { outcome: Outcome::Done, fields: 3, .. }]
+        [Event::Ended {
+            outcome: Outcome::Done,
+            fields: 3,
+            ..
+        }]
     ));
 }
 
@@ -126,10 +151,14 @@ fn failures_and_fields_interleave_and_both_count() {
     let mut network = network(Box::new(|device, event| match event {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, .. } => {
-            device.add_fields(ticket, &node("1"), noon(), [temperature("1")]).unwrap();
+            device
+                .add_fields(ticket, &node("1"), noon(), [temperature("1")])
+                .unwrap();
             let failure = NodeFailure::new(node("2"), noon(), "Timeout.");
             device.fail_node(ticket, failure).unwrap();
-            device.add_fields(ticket, &node("3"), noon(), [temperature("3")]).unwrap();
+            device
+                .add_fields(ticket, &node("3"), noon(), [temperature("3")])
+                .unwrap();
             device.done(ticket).unwrap();
         }
         event => panic!("{event:?}"),
@@ -138,11 +167,21 @@ fn failures_and_fields_interleave_and_both_count() {
     network.run();
     let events = network.events(READER);
     assert_eq!(values(&events), ["1 °C", "3 °C"]);
-    let Event::Failures { failures, .. } = &events[2] else { panic!("{events:?}") };
-    assert_eq!(failures[..], [NodeFailure::new(node("2"), noon(), "Timeout.")]);
+    let Event::Failures { failures, .. } = &events[2] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        failures[..],
+        [NodeFailure::new(node("2"), noon(), "Timeout.")]
+    );
     assert!(matches!(
         events.last(),
-        Some(Event::Ended { outcome: Outcome::Failed, fields: 3, failures: 1, .. })
+        Some(Event::Ended {
+            outcome: Outcome::Failed,
+            fields: 3,
+            failures: 1,
+            ..
+        })
     ));
 }
 
@@ -151,7 +190,9 @@ fn a_readout_may_end_with_a_failure() {
     let mut network = network(Box::new(|device, event| match event {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, .. } => {
-            device.fail_node(ticket, NodeFailure::new(node("2"), noon(), "<&>")).unwrap();
+            device
+                .fail_node(ticket, NodeFailure::new(node("2"), noon(), "<&>"))
+                .unwrap();
             device.done(ticket).unwrap();
         }
         event => panic!("{event:?}"),
@@ -159,8 +200,18 @@ fn a_readout_may_end_with_a_failure() {
     network.request(READER, DEVICE, ReadoutRequest::momentary());
     network.run();
     let events = network.events(READER);
-    assert_eq!(events.len(), 3, "one message with the failure and the end: {events:?}");
-    assert!(matches!(events.last(), Some(Event::Ended { outcome: Outcome::Failed, .. })));
+    assert_eq!(
+        events.len(),
+        3,
+        "one message with the failure and the end: {events:?}"
+    );
+    assert!(matches!(
+        events.last(),
+        Some(Event::Ended {
+            outcome: Outcome::Failed,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -171,7 +222,9 @@ fn the_application_decides_who_may_read() {
                 device.accept(ticket).unwrap();
             } else {
                 let error = StanzaError::new(StanzaCondition::Forbidden).with_text("Not you.");
-                device.reject(ticket, error.with_kind(ErrorType::Cancel)).unwrap();
+                device
+                    .reject(ticket, error.with_kind(ErrorType::Cancel))
+                    .unwrap();
             }
         }
     }));
@@ -179,7 +232,12 @@ fn the_application_decides_who_may_read() {
     network.request(READER, DEVICE, ReadoutRequest::momentary());
     network.request("friend@example.org/x", DEVICE, ReadoutRequest::momentary());
     network.run_until(at(1));
-    let [Event::Ended { outcome: Outcome::Rejected(error), .. }] = &network.events(READER)[..]
+    let [
+        Event::Ended {
+            outcome: Outcome::Rejected(error),
+            ..
+        },
+    ] = &network.events(READER)[..]
     else {
         panic!()
     };
@@ -187,24 +245,39 @@ fn the_application_decides_who_may_read() {
     assert_eq!(error.kind, ErrorType::Cancel);
     assert_eq!(error.text.as_deref(), Some("Not you."));
     let events = network.events("friend@example.org/x");
-    assert!(matches!(&events[..], [Event::Accepted { .. }]), "{events:?}");
+    assert!(
+        matches!(&events[..], [Event::Accepted { .. }]),
+        "{events:?}"
+    );
 }
 
 #[test]
 fn a_scheduled_readout_is_queued_and_starts_at_its_time() {
     let mut network = network(simple_application());
-    network.device(DEVICE).set_clock(time("2026-01-31T12:00:00Z"), at(0));
+    network
+        .device(DEVICE)
+        .set_clock(time("2026-01-31T12:00:00Z"), at(0));
     // One hour later, said in another zone.
     let asked = ReadoutRequest::momentary().when(time("2026-01-31T14:00:00+01:00"));
     network.request(READER, DEVICE, asked);
     network.run_until(at(3599));
-    assert!(matches!(&network.events(READER)[..], [Event::Accepted { queued: true, .. }]));
+    assert!(matches!(
+        &network.events(READER)[..],
+        [Event::Accepted { queued: true, .. }]
+    ));
     network.run_until(at(3601));
     let events = network.events(READER);
     assert!(
         matches!(
             &events[..],
-            [Event::Started { .. }, Event::Fields { .. }, Event::Ended { outcome: Outcome::Done, .. }]
+            [
+                Event::Started { .. },
+                Event::Fields { .. },
+                Event::Ended {
+                    outcome: Outcome::Done,
+                    ..
+                }
+            ]
         ),
         "{events:?}"
     );
@@ -213,13 +286,27 @@ fn a_scheduled_readout_is_queued_and_starts_at_its_time() {
 #[test]
 fn a_time_that_is_past_is_now() {
     let mut network = network(simple_application());
-    network.device(DEVICE).set_clock(time("2026-01-31T12:00:00Z"), at(0));
-    for when in ["2026-01-31T11:59:59Z", "2026-01-31T12:00:00Z", "-0001-01-01T00:00:00Z"] {
+    network
+        .device(DEVICE)
+        .set_clock(time("2026-01-31T12:00:00Z"), at(0));
+    for when in [
+        "2026-01-31T11:59:59Z",
+        "2026-01-31T12:00:00Z",
+        "-0001-01-01T00:00:00Z",
+    ] {
         network.request(READER, DEVICE, ReadoutRequest::momentary().when(time(when)));
         network.run();
         let events = network.events(READER);
-        assert!(matches!(events[0], Event::Accepted { queued: false, .. }), "{when}");
-        assert!(!events.iter().any(|event| matches!(event, Event::Started { .. })), "{when}");
+        assert!(
+            matches!(events[0], Event::Accepted { queued: false, .. }),
+            "{when}"
+        );
+        assert!(
+            !events
+                .iter()
+                .any(|event| matches!(event, Event::Started { .. })),
+            "{when}"
+        );
     }
 }
 
@@ -227,9 +314,15 @@ fn a_time_that_is_past_is_now() {
 fn a_time_without_a_zone_is_the_devices_own() {
     let config = DeviceConfig::new().local_offset(120);
     let mut network = network_with(config, simple_application());
-    network.device(DEVICE).set_clock(time("2026-01-31T12:00:00Z"), at(0));
+    network
+        .device(DEVICE)
+        .set_clock(time("2026-01-31T12:00:00Z"), at(0));
     // 14:30 there is half past noon in UTC.
-    network.request(READER, DEVICE, ReadoutRequest::momentary().when(time("2026-01-31T14:30:00")));
+    network.request(
+        READER,
+        DEVICE,
+        ReadoutRequest::momentary().when(time("2026-01-31T14:30:00")),
+    );
     network.run_until(at(1799));
     assert_eq!(network.events(READER).len(), 1);
     network.run_until(at(1801));
@@ -275,7 +368,10 @@ fn a_busy_device_queues_and_starts_in_fair_order() {
     network.run_until(at(4));
     network.device(DEVICE).done(tickets[2]).unwrap();
     network.run_until(at(5));
-    assert!(matches!(&network.events("other@example.org/x")[..], [Event::Started { .. }]));
+    assert!(matches!(
+        &network.events("other@example.org/x")[..],
+        [Event::Started { .. }]
+    ));
 }
 
 #[test]
@@ -284,7 +380,10 @@ fn a_reader_with_nothing_running_goes_before_one_with_something() {
     for seqnr in 1..=4 {
         device.handle_stanza(request(seqnr, "momentary='true'", "").root(), at(0));
     }
-    device.handle_stanza(request_from("b@example.org/x", 1, "all='true'", "").root(), at(0));
+    device.handle_stanza(
+        request_from("b@example.org/x", 1, "all='true'", "").root(),
+        at(0),
+    );
     let tickets = asked(&mut device);
     for ticket in &tickets {
         device.accept(*ticket).unwrap();
@@ -302,7 +401,9 @@ fn a_reader_with_nothing_running_goes_before_one_with_something() {
 #[test]
 fn a_queued_readout_is_cancelled() {
     let mut network = network(simple_application());
-    network.device(DEVICE).set_clock(time("2026-01-31T12:00:00Z"), at(0));
+    network
+        .device(DEVICE)
+        .set_clock(time("2026-01-31T12:00:00Z"), at(0));
     let asked = ReadoutRequest::momentary().when(time("2026-02-28T12:00:00Z"));
     let readout = network.request(READER, DEVICE, asked);
     network.run_until(at(1));
@@ -312,7 +413,13 @@ fn a_queued_readout_is_cancelled() {
     assert!(
         matches!(
             &events[..],
-            [Event::Accepted { .. }, Event::Ended { outcome: Outcome::Cancelled, .. }]
+            [
+                Event::Accepted { .. },
+                Event::Ended {
+                    outcome: Outcome::Cancelled,
+                    ..
+                }
+            ]
         ),
         "{events:?}"
     );
@@ -325,7 +432,9 @@ fn a_running_readout_is_cancelled() {
     let mut network = network(Box::new(|device, event| match event {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, .. } => {
-            device.add_fields(ticket, &node("1"), noon(), [temperature("1")]).unwrap();
+            device
+                .add_fields(ticket, &node("1"), noon(), [temperature("1")])
+                .unwrap();
         }
         device::Event::Cancelled { ticket, reason } => {
             assert_eq!(reason, device::CancelReason::Reader);
@@ -340,7 +449,11 @@ fn a_running_readout_is_cancelled() {
     let events = network.events(READER);
     assert!(matches!(
         events.last(),
-        Some(Event::Ended { outcome: Outcome::Cancelled, fields: 1, .. })
+        Some(Event::Ended {
+            outcome: Outcome::Cancelled,
+            fields: 1,
+            ..
+        })
     ));
     assert_eq!(network.device(DEVICE).running(), 0);
 }
@@ -351,13 +464,20 @@ fn the_same_number_from_several_readers_is_several_readouts() {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, peer, .. } => {
             let own = Field::string("Reader", peer.to_string()).categories(Categories::MOMENTARY);
-            device.add_fields(ticket, &node("1"), noon(), [own]).unwrap();
+            device
+                .add_fields(ticket, &node("1"), noon(), [own])
+                .unwrap();
             device.done(ticket).unwrap();
         }
         event => panic!("{event:?}"),
     }));
     // Two resources of one account are two readers as well.
-    let readers = [READER, "reader@example.org/phone", "b@example.net/x", "c@example.com/y"];
+    let readers = [
+        READER,
+        "reader@example.org/phone",
+        "b@example.net/x",
+        "c@example.com/y",
+    ];
     for reader in &readers[1..] {
         network.add_requester(reader, RequesterConfig::new());
     }
@@ -369,7 +489,13 @@ fn the_same_number_from_several_readers_is_several_readouts() {
     for reader in readers {
         let events = network.events(reader);
         assert_eq!(values(&events), [reader], "{events:?}");
-        assert!(matches!(events.last(), Some(Event::Ended { outcome: Outcome::Done, .. })));
+        assert!(matches!(
+            events.last(),
+            Some(Event::Ended {
+                outcome: Outcome::Done,
+                ..
+            })
+        ));
     }
 }
 
@@ -387,7 +513,9 @@ fn one_reader_reads_many_devices_at_once() {
                 device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
                 device::Event::Readout { ticket, .. } => {
                     let own = Field::int("Number", number).categories(Categories::IDENTITY);
-                    device.add_fields(ticket, &node("1"), noon(), [own]).unwrap();
+                    device
+                        .add_fields(ticket, &node("1"), noon(), [own])
+                        .unwrap();
                     device.done(ticket).unwrap();
                 }
                 event => panic!("{event:?}"),
@@ -415,14 +543,18 @@ fn one_reader_reads_many_devices_at_once() {
 
 #[test]
 fn history_stays_inside_the_interval_on_both_sides() {
-    let history: Vec<_> = (0..24).map(|hour| time(&format!("2026-01-31T{hour:02}:00:00Z"))).collect();
+    let history: Vec<_> = (0..24)
+        .map(|hour| time(&format!("2026-01-31T{hour:02}:00:00Z")))
+        .collect();
     let mut network = network(Box::new(move |device, event| match event {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, .. } => {
             for time in &history {
                 let value = Field::int("Hour", i32::from(time.civil().hour));
                 let value = value.categories(Categories::HISTORICAL_HOUR);
-                device.add_fields(ticket, &node("1"), *time, [value]).unwrap();
+                device
+                    .add_fields(ticket, &node("1"), *time, [value])
+                    .unwrap();
             }
             device.done(ticket).unwrap();
         }
@@ -447,7 +579,14 @@ fn history_stays_inside_the_interval_on_both_sides() {
     network.run();
     let events = network.events(READER);
     assert!(
-        matches!(events.last(), Some(Event::Ended { outcome: Outcome::Done, fields: 0, .. })),
+        matches!(
+            events.last(),
+            Some(Event::Ended {
+                outcome: Outcome::Done,
+                fields: 0,
+                ..
+            })
+        ),
         "{events:?}"
     );
 }
@@ -461,7 +600,14 @@ fn a_request_for_no_category_brings_nothing_and_ends() {
     assert!(
         matches!(
             &events[..],
-            [Event::Accepted { .. }, Event::Ended { outcome: Outcome::Done, fields: 0, .. }]
+            [
+                Event::Accepted { .. },
+                Event::Ended {
+                    outcome: Outcome::Done,
+                    fields: 0,
+                    ..
+                }
+            ]
         ),
         "{events:?}"
     );
@@ -469,10 +615,19 @@ fn a_request_for_no_category_brings_nothing_and_ends() {
 
 #[test]
 fn a_separate_done_ends_a_readout_just_as_well() {
-    let mut network = network_with(DeviceConfig::new().separate_done(true), simple_application());
+    let mut network = network_with(
+        DeviceConfig::new().separate_done(true),
+        simple_application(),
+    );
     network.request(READER, DEVICE, ReadoutRequest::momentary());
     network.run();
     let events = network.events(READER);
     assert_eq!(values(&events), ["21.50 °C"]);
-    assert!(matches!(events.last(), Some(Event::Ended { outcome: Outcome::Done, .. })));
+    assert!(matches!(
+        events.last(),
+        Some(Event::Ended {
+            outcome: Outcome::Done,
+            ..
+        })
+    ));
 }

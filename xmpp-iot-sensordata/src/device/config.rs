@@ -49,7 +49,10 @@ impl DeviceConfig {
     /// clients send; components need it.
     #[must_use]
     pub fn address(self, address: Jid) -> Self {
-        Self { address: Some(address), ..self }
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// Which nodes a request may name. Default: any, for the application to check.
@@ -63,19 +66,28 @@ impl DeviceConfig {
     /// [`DeviceConfig::pending_bytes`].
     #[must_use]
     pub fn outstanding(self, readouts: usize) -> Self {
-        Self { outstanding: readouts, ..self }
+        Self {
+            outstanding: readouts,
+            ..self
+        }
     }
 
     /// How many of them one reader (full address) may have. Default: 8.
     #[must_use]
     pub fn outstanding_per_reader(self, readouts: usize) -> Self {
-        Self { outstanding_per_reader: readouts, ..self }
+        Self {
+            outstanding_per_reader: readouts,
+            ..self
+        }
     }
 
     /// How many readouts the application carries out at once; others are queued. Default: 16.
     #[must_use]
     pub fn running(self, readouts: usize) -> Self {
-        Self { running: readouts, ..self }
+        Self {
+            running: readouts,
+            ..self
+        }
     }
 
     /// How long a message with data may be, in bytes of XML as this engine writes it. Default:
@@ -83,20 +95,29 @@ impl DeviceConfig {
     /// server takes (RFC 6120 §13.12). Addresses may take up a good part of a small one.
     #[must_use]
     pub fn message_bytes(self, bytes: usize) -> Self {
-        Self { message_bytes: bytes, ..self }
+        Self {
+            message_bytes: bytes,
+            ..self
+        }
     }
 
     /// How much data of one readout may wait to be polled, in bytes of XML. Default: 256 KiB.
     #[must_use]
     pub fn pending_bytes(self, bytes: usize) -> Self {
-        Self { pending_bytes: bytes, ..self }
+        Self {
+            pending_bytes: bytes,
+            ..self
+        }
     }
 
     /// How long the application may think about a request before it is refused with
     /// `resource-constraint`. Default: 20 seconds, since readers wait some 30.
     #[must_use]
     pub fn decision_timeout(self, patience: Duration) -> Self {
-        Self { decision_timeout: patience, ..self }
+        Self {
+            decision_timeout: patience,
+            ..self
+        }
     }
 
     /// How long the application may be silent about a readout that has begun before it ends with
@@ -104,21 +125,30 @@ impl DeviceConfig {
     /// when the time is up.
     #[must_use]
     pub fn answer_timeout(self, patience: Duration) -> Self {
-        Self { answer_timeout: patience, ..self }
+        Self {
+            answer_timeout: patience,
+            ..self
+        }
     }
 
     /// The zone of the device, in minutes ahead of UTC: a time without a zone in a request is
     /// taken to be in it (XEP-0323 §6.1). Default: UTC.
     #[must_use]
     pub fn local_offset(self, minutes: i16) -> Self {
-        Self { local_offset: minutes, ..self }
+        Self {
+            local_offset: minutes,
+            ..self
+        }
     }
 
     /// Ends readouts with a message `done` of its own instead of the attribute `done` on the last
     /// data. Default: no. It costs a message, and slixmpp's reader does not see the end.
     #[must_use]
     pub fn separate_done(self, separate: bool) -> Self {
-        Self { separate_done: separate, ..self }
+        Self {
+            separate_done: separate,
+            ..self
+        }
     }
 }
 

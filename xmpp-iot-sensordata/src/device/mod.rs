@@ -98,10 +98,26 @@ enum State {
 
 #[derive(Debug)]
 enum Transmit {
-    Accepted { to: Jid, id: String, seqnr: i32, queued: bool },
-    Cancelled { to: Jid, id: String, seqnr: i32 },
-    Refused { to: Option<Jid>, id: Option<String>, error: StanzaError },
-    Started { to: Jid, seqnr: i32 },
+    Accepted {
+        to: Jid,
+        id: String,
+        seqnr: i32,
+        queued: bool,
+    },
+    Cancelled {
+        to: Jid,
+        id: String,
+        seqnr: i32,
+    },
+    Refused {
+        to: Option<Jid>,
+        id: Option<String>,
+        error: StanzaError,
+    },
+    Started {
+        to: Jid,
+        seqnr: i32,
+    },
 }
 
 impl Device {
@@ -144,14 +160,18 @@ impl Device {
 
     /// How many bytes of a readout wait to be polled, about. See [`DeviceConfig::pending_bytes`].
     pub fn pending_bytes(&self, ticket: Ticket) -> usize {
-        self.readouts.get(&ticket).map_or(0, |readout| readout.pending.bytes())
+        self.readouts
+            .get(&ticket)
+            .map_or(0, |readout| readout.pending.bytes())
     }
 
     /// A stanza has arrived. Returns whether it was for this engine; if not, it is another's, and a
     /// request that is nobody's has to be answered with `service-unavailable`.
     pub fn handle_stanza(&mut self, stanza: ElementRef<'_>, now: Instant) -> bool {
         self.now = self.now.max(now);
-        let Some(envelope) = Envelope::open(stanza) else { return false };
+        let Some(envelope) = Envelope::open(stanza) else {
+            return false;
+        };
         match (envelope.kind, &*envelope.r#type) {
             (Kind::Iq, "get" | "set") => match envelope.payload() {
                 Some(payload) => {
@@ -198,7 +218,9 @@ impl Device {
                 break;
             }
             self.set_timer(ticket, None);
-            let Some(readout) = self.readouts.get_mut(&ticket) else { continue };
+            let Some(readout) = self.readouts.get_mut(&ticket) else {
+                continue;
+            };
             match readout.state {
                 State::Asked => self.stop(ticket, CancelReason::TimedOut),
                 // Its time has come; it begins below, as soon as there is room.
@@ -235,7 +257,11 @@ impl Device {
     ///
     /// # Errors
     /// When the ticket is over, or has been accepted already.
-    pub fn accept_as(&mut self, ticket: Ticket, request: ReadoutRequest) -> Result<(), AnswerError> {
+    pub fn accept_as(
+        &mut self,
+        ticket: Ticket,
+        request: ReadoutRequest,
+    ) -> Result<(), AnswerError> {
         self.accept_with(ticket, Some(request))
     }
 
@@ -267,12 +293,13 @@ impl Device {
         time: DateTime,
         fields: impl IntoIterator<Item = Field<'static>>,
     ) -> Result<(), AnswerError> {
+        let offset = self.config.local_offset;
         let (readout, room) = self.running_readout(ticket)?;
         let around = node_size(node).ok_or(AnswerError::Unwritable)? + SAMPLE_SIZE;
         let mut taken = VecDeque::new();
         let mut bytes = around;
         for field in fields {
-            if !readout.request.wants(&field, &time, 0) {
+            if !readout.request.wants(&field, &time, offset) {
                 continue;
             }
             let size = field_size(&field).ok_or(AnswerError::Unwritable)?;
@@ -385,7 +412,10 @@ impl Device {
         payload: ElementRef<'_>,
     ) -> Result<(), StanzaError> {
         let request = Request::from_xml(payload).map_err(|error| bad_request(&error))?;
-        let Request { seqnr, readout: request } = request;
+        let Request {
+            seqnr,
+            readout: request,
+        } = request;
         if self.numbers.contains_key(&(from.clone(), seqnr)) {
             return Err(bad_request("a readout of this number is under way"));
         }
@@ -402,20 +432,27 @@ impl Device {
         let due = request.when.and_then(|when| self.instant_of(&when));
         let request = Arc::new(request);
         self.numbers.insert((from.clone(), seqnr), ticket);
-        self.readouts.insert(ticket, Readout {
-            peer: from.clone(),
-            seqnr,
-            iq: Some(id.into()),
-            request: Arc::clone(&request),
-            state: State::Asked,
-            due,
-            timer: None,
-            touched: false,
-            pending: Pending::default(),
-            is_done: false,
-        });
+        self.readouts.insert(
+            ticket,
+            Readout {
+                peer: from.clone(),
+                seqnr,
+                iq: Some(id.into()),
+                request: Arc::clone(&request),
+                state: State::Asked,
+                due,
+                timer: None,
+                touched: false,
+                pending: Pending::default(),
+                is_done: false,
+            },
+        );
         self.set_timer(ticket, Some(self.now + self.config.decision_timeout));
-        self.events.push_back(Event::Request { ticket, peer: from.clone(), request });
+        self.events.push_back(Event::Request {
+            ticket,
+            peer: from.clone(),
+            request,
+        });
         Ok(())
     }
 
@@ -429,18 +466,26 @@ impl Device {
         let ticket = self.numbers.get(&(from.clone(), seqnr)).copied();
         let ticket = ticket.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?;
         self.stop(ticket, CancelReason::Reader);
-        self.transmits.push_back(Transmit::Cancelled { to: from.clone(), id: id.into(), seqnr });
+        self.transmits.push_back(Transmit::Cancelled {
+            to: from.clone(),
+            id: id.into(),
+            seqnr,
+        });
         self.start_queued();
         Ok(())
     }
 
     /// A message of ours came back: nobody reads it. Nothing is answered to an error.
     fn handle_bounce(&mut self, envelope: &Envelope<'_>) -> bool {
-        let Some(from) = &envelope.from else { return false };
+        let Some(from) = &envelope.from else {
+            return false;
+        };
         let tickets = match envelope.payload() {
             Some(payload) => {
                 // A bounce may hold what was sent, and then says which readout it is about.
-                let seqnr = payload.attribute("seqnr").and_then(|seqnr| seqnr.parse().ok());
+                let seqnr = payload
+                    .attribute("seqnr")
+                    .and_then(|seqnr| seqnr.parse().ok());
                 let ticket = seqnr.and_then(|seqnr| self.numbers.get(&(from.clone(), seqnr)));
                 ticket.copied().into_iter().collect()
             }
@@ -473,7 +518,12 @@ impl Device {
         readout.state = State::Queued;
         if let Some(id) = readout.iq.take() {
             let (to, seqnr) = (readout.peer.clone(), readout.seqnr);
-            self.transmits.push_back(Transmit::Accepted { to, id, seqnr, queued });
+            self.transmits.push_back(Transmit::Accepted {
+                to,
+                id,
+                seqnr,
+                queued,
+            });
         }
         self.set_timer(ticket, due);
         if !queued {
@@ -486,7 +536,11 @@ impl Device {
     fn start_queued(&mut self) {
         while self.running < self.config.running {
             let mut running: BTreeMap<&Jid, usize> = BTreeMap::new();
-            for readout in self.readouts.values().filter(|each| each.state == State::Running) {
+            for readout in self
+                .readouts
+                .values()
+                .filter(|each| each.state == State::Running)
+            {
                 *running.entry(&readout.peer).or_default() += 1;
             }
             let next = self
@@ -497,7 +551,9 @@ impl Device {
                     (running.get(&readout.peer).copied().unwrap_or(0), **ticket)
                 })
                 .map(|(ticket, readout)| (*ticket, readout.peer.clone(), readout.seqnr));
-            let Some((ticket, to, seqnr)) = next else { break };
+            let Some((ticket, to, seqnr)) = next else {
+                break;
+            };
             self.transmits.push_back(Transmit::Started { to, seqnr });
             self.start(ticket);
         }
@@ -505,7 +561,9 @@ impl Device {
 
     fn start(&mut self, ticket: Ticket) {
         let deadline = self.now + self.config.answer_timeout;
-        let Some(readout) = self.readouts.get_mut(&ticket) else { return };
+        let Some(readout) = self.readouts.get_mut(&ticket) else {
+            return;
+        };
         readout.state = State::Running;
         readout.touched = true;
         self.running += 1;
@@ -541,7 +599,9 @@ impl Device {
     }
 
     fn has_pending(&mut self, ticket: Ticket) {
-        let Some(readout) = self.readouts.get(&ticket) else { return };
+        let Some(readout) = self.readouts.get(&ticket) else {
+            return;
+        };
         let is_sending = readout.is_done || !readout.pending.is_empty();
         if is_sending && !self.sending.contains(&ticket) {
             self.sending.push_back(ticket);
@@ -551,7 +611,9 @@ impl Device {
     /// The application has not answered in time: the reader is told that nothing was read.
     fn give_up(&mut self, ticket: Ticket) {
         let time = self.wall_time();
-        let Some(readout) = self.readouts.get_mut(&ticket) else { return };
+        let Some(readout) = self.readouts.get_mut(&ticket) else {
+            return;
+        };
         let mut nodes = readout.request.nodes.clone();
         if nodes.is_empty() {
             nodes.push(self.config.nodes.own());
@@ -564,13 +626,18 @@ impl Device {
             }
         }
         readout.is_done = true;
-        self.events.push_back(Event::Cancelled { ticket, reason: CancelReason::TimedOut });
+        self.events.push_back(Event::Cancelled {
+            ticket,
+            reason: CancelReason::TimedOut,
+        });
         self.has_pending(ticket);
     }
 
     /// Ends a readout that nobody waits for, or that nobody answers.
     fn stop(&mut self, ticket: Ticket, reason: CancelReason) {
-        let Some(readout) = self.readouts.get(&ticket) else { return };
+        let Some(readout) = self.readouts.get(&ticket) else {
+            return;
+        };
         // The application has said its last word on it, or has been told already.
         if !readout.is_done {
             self.events.push_back(Event::Cancelled { ticket, reason });
@@ -603,11 +670,14 @@ impl Device {
     }
 
     fn answer(&mut self, to: Option<Jid>, id: Option<String>, error: StanzaError) {
-        self.transmits.push_back(Transmit::Refused { to, id, error });
+        self.transmits
+            .push_back(Transmit::Refused { to, id, error });
     }
 
     fn set_timer(&mut self, ticket: Ticket, deadline: Option<Instant>) {
-        let Some(readout) = self.readouts.get_mut(&ticket) else { return };
+        let Some(readout) = self.readouts.get_mut(&ticket) else {
+            return;
+        };
         if let Some(old) = readout.timer.take() {
             self.timers.remove(&(old, ticket));
         }
@@ -619,7 +689,10 @@ impl Device {
 
     fn tickets_of(&self, peer: &Jid) -> Vec<Ticket> {
         let range = (peer.clone(), i32::MIN)..=(peer.clone(), i32::MAX);
-        self.numbers.range(range).map(|(_, ticket)| *ticket).collect()
+        self.numbers
+            .range(range)
+            .map(|(_, ticket)| *ticket)
+            .collect()
     }
 
     /// When a time of the wall clock comes, if it lies ahead.
@@ -648,7 +721,12 @@ impl Device {
     fn write_transmit(&self, transmit: Transmit, writer: &mut Writer<'_>) {
         let own = self.config.address.as_ref();
         match transmit {
-            Transmit::Accepted { to, id, seqnr, queued } => {
+            Transmit::Accepted {
+                to,
+                id,
+                seqnr,
+                queued,
+            } => {
                 start_iq("result", Some(&id), own, Some(&to), writer);
                 writer.payload(&Accepted { seqnr, queued });
             }
@@ -671,17 +749,30 @@ impl Device {
     /// Writes the next message of a readout. Returns whether there was one.
     fn write_part(&mut self, ticket: Ticket, writer: &mut Writer<'_>) -> bool {
         let own = self.config.address.as_ref();
-        let Some(readout) = self.readouts.get_mut(&ticket) else { return false };
-        let Readout { peer, seqnr, is_done, pending, .. } = readout;
+        let Some(readout) = self.readouts.get_mut(&ticket) else {
+            return false;
+        };
+        let Readout {
+            peer,
+            seqnr,
+            is_done,
+            pending,
+            ..
+        } = readout;
         let (seqnr, separate) = (*seqnr, self.config.separate_done);
-        let room = self.config.message_bytes.saturating_sub(message_size(own, peer));
+        let room = self
+            .config
+            .message_bytes
+            .saturating_sub(message_size(own, peer));
         start_message(own, peer, writer);
         let is_last = if pending.is_empty() && separate {
             writer.payload(&Done { seqnr });
             true
         } else if pending.begins_with_failure() {
             let (failures, is_empty) = pending.take_failures(room);
-            writer.start("failure", NAMESPACE).attribute_value("seqnr", &seqnr);
+            writer
+                .start("failure", NAMESPACE)
+                .attribute_value("seqnr", &seqnr);
             let is_last = is_empty && *is_done && !separate;
             if is_last {
                 writer.attribute("done", "true");

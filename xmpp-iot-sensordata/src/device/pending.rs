@@ -49,7 +49,12 @@ impl Pending {
         around: usize,
     ) {
         self.bytes += around + fields.iter().map(|(_, size)| size).sum::<usize>();
-        self.items.push_back(Item::Fields(Sample { node, time, fields, around }));
+        self.items.push_back(Item::Fields(Sample {
+            node,
+            time,
+            fields,
+            around,
+        }));
     }
 
     pub(super) fn push_failure(&mut self, failure: NodeFailure<'static>, size: usize) {
@@ -84,9 +89,16 @@ impl Pending {
                     taken.push(Sample { fields, ..sample });
                 }
             } else {
-                let Sample { node, time, around, .. } = sample;
+                let Sample {
+                    node, time, around, ..
+                } = sample;
                 let (node, time, around) = (node.clone(), *time, *around);
-                taken.push(Sample { node, time, fields, around });
+                taken.push(Sample {
+                    node,
+                    time,
+                    fields,
+                    around,
+                });
                 break;
             }
         }

@@ -6,8 +6,8 @@ use xmpp_xml::{ElementRef, FromXml, FromXmlError, ToXml, Writer};
 
 use super::{NAMESPACE, Node, flags};
 use crate::model::{
-    Categories, Date, Decimal, Field, NodeFailure, NodeReference, Quality, Reading, StringIds, Time,
-    Value,
+    Categories, Date, Decimal, Field, NodeFailure, NodeReference, Quality, Reading, StringIds,
+    Time, Value,
 };
 
 /// A part of the data of a readout, walked where it lies: the element `fields` (XEP-0323 §3).
@@ -104,7 +104,9 @@ fn children<'a>(
     element: ElementRef<'a>,
     name: &'static str,
 ) -> impl Iterator<Item = ElementRef<'a>> {
-    element.children().filter(move |child| child.is(name, NAMESPACE))
+    element
+        .children()
+        .filter(move |child| child.is(name, NAMESPACE))
 }
 
 impl<'a> FromXml<'a> for FieldsRef<'a> {
@@ -114,7 +116,11 @@ impl<'a> FromXml<'a> for FieldsRef<'a> {
 
     fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
         let Head { seqnr, done } = Head::from_xml(element)?;
-        Ok(Self { element, seqnr, done })
+        Ok(Self {
+            element,
+            seqnr,
+            done,
+        })
     }
 }
 
@@ -168,9 +174,10 @@ impl<'a> SampleRef<'a> {
 
     /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
-        self.element.children().filter(|child| child.namespace() == NAMESPACE).filter_map(|child| {
-            Some(read_field(child, Kind::of(child.name())?))
-        })
+        self.element
+            .children()
+            .filter(|child| child.namespace() == NAMESPACE)
+            .filter_map(|child| Some(read_field(child, Kind::of(child.name())?)))
     }
 }
 
@@ -247,7 +254,9 @@ fn read_field<'a>(element: ElementRef<'a>, kind: Kind) -> Result<Field<'a>, From
     let value = value.ok_or_else(|| FromXmlError::missing_attribute(element, "value"))?;
     let value = read_value(kind, value, unit, data_type)
         .map_err(|error| FromXmlError::attribute(element, "value", error))?;
-    let mut field = Field::new(name, value).categories(categories).quality(quality);
+    let mut field = Field::new(name, value)
+        .categories(categories)
+        .quality(quality);
     field.writable = writable;
     field.module = module;
     field.string_ids = string_ids;
@@ -261,14 +270,16 @@ fn read_value<'a>(
     data_type: Option<Cow<'a, str>>,
 ) -> Result<Value<'a>, ValueError> {
     Ok(match kind {
-        Kind::Numeric => {
-            Value::Numeric { number: Decimal::parse(text)?, unit: unit.unwrap_or_default() }
-        }
+        Kind::Numeric => Value::Numeric {
+            number: Decimal::parse(text)?,
+            unit: unit.unwrap_or_default(),
+        },
         Kind::String => Value::String(text),
         Kind::Boolean => Value::Boolean(bool::from_xml_text(text)?),
-        Kind::Enumeration => {
-            Value::Enumeration { value: text, data_type: data_type.unwrap_or_default() }
-        }
+        Kind::Enumeration => Value::Enumeration {
+            value: text,
+            data_type: data_type.unwrap_or_default(),
+        },
         Kind::Int => Value::Int(i32::from_xml_text(text)?),
         Kind::Long => Value::Long(i64::from_xml_text(text)?),
         Kind::Date => Value::Date(Date::from_xml_text(text)?),
@@ -328,9 +339,16 @@ impl<'a> FromXml<'a> for Fields<'a> {
         let nodes = fields
             .nodes()
             .flatten()
-            .map(|node| NodeFields { samples: samples(&node), node: node.reference })
+            .map(|node| NodeFields {
+                samples: samples(&node),
+                node: node.reference,
+            })
             .collect();
-        Ok(Self { seqnr: fields.seqnr, done: fields.done, nodes })
+        Ok(Self {
+            seqnr: fields.seqnr,
+            done: fields.done,
+            nodes,
+        })
     }
 }
 
@@ -353,7 +371,9 @@ impl ToXml for Fields<'_> {
 }
 
 pub(crate) fn write_fields_start(seqnr: i32, done: bool, writer: &mut Writer<'_>) {
-    writer.start("fields", NAMESPACE).attribute_value("seqnr", &seqnr);
+    writer
+        .start("fields", NAMESPACE)
+        .attribute_value("seqnr", &seqnr);
     if done {
         writer.attribute("done", "true");
     }
@@ -368,22 +388,34 @@ pub(crate) fn write_node_start(node: &NodeReference<'_>, writer: &mut Writer<'_>
 }
 
 pub(crate) fn write_sample_start(time: &DateTime, writer: &mut Writer<'_>) {
-    writer.start("timestamp", NAMESPACE).attribute_value("value", time);
+    writer
+        .start("timestamp", NAMESPACE)
+        .attribute_value("value", time);
 }
 
 pub(crate) fn write_field(field: &Field<'_>, writer: &mut Writer<'_>) {
-    let Field { name, value, categories, quality, writable, module, string_ids } = field;
-    writer.start(element_name(value), NAMESPACE).attribute("name", name);
+    let Field {
+        name,
+        value,
+        categories,
+        quality,
+        writable,
+        module,
+        string_ids,
+    } = field;
+    writer
+        .start(element_name(value), NAMESPACE)
+        .attribute("name", name);
     flags::write_categories(*categories, writer);
     flags::write_quality(*quality, writer);
     match value {
-        Value::Numeric { number, unit } => {
-            writer.attribute("value", number.as_str()).attribute("unit", unit)
-        }
+        Value::Numeric { number, unit } => writer
+            .attribute("value", number.as_str())
+            .attribute("unit", unit),
         Value::String(text) => writer.attribute("value", text),
-        Value::Enumeration { value, data_type } => {
-            writer.attribute("value", value).attribute("dataType", data_type)
-        }
+        Value::Enumeration { value, data_type } => writer
+            .attribute("value", value)
+            .attribute("dataType", data_type),
         Value::Boolean(value) => writer.attribute_value("value", value),
         Value::Int(value) => writer.attribute_value("value", value),
         Value::Long(value) => writer.attribute_value("value", value),
@@ -475,11 +507,13 @@ fn attribute_size(name: &str, value: &str) -> Option<usize> {
 
 fn text_size(text: &str) -> Option<usize> {
     text.chars().try_fold(0, |size, each| {
-        Some(size + match each {
-            // The longest escape, `&quot;`, is six bytes.
-            '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => 6,
-            '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => return None,
-            each => each.len_utf8(),
-        })
+        Some(
+            size + match each {
+                // The longest escape, `&quot;`, is six bytes.
+                '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => 6,
+                '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => return None,
+                each => each.len_utf8(),
+            },
+        )
     })
 }

@@ -136,7 +136,13 @@ pub struct NodeError<'a> {
 
 impl<'a> From<NodeError<'a>> for NodeFailure<'a> {
     fn from(error: NodeError<'a>) -> Self {
-        let NodeError { node, source, cache_type, timestamp, text } = error;
+        let NodeError {
+            node,
+            source,
+            cache_type,
+            timestamp,
+            text,
+        } = error;
         let mut reference = NodeReference::new(node);
         reference.source = source;
         reference.partition = cache_type;

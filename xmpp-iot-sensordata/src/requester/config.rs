@@ -42,26 +42,38 @@ impl RequesterConfig {
     /// clients send; components need it.
     #[must_use]
     pub fn address(self, address: Jid) -> Self {
-        Self { address: Some(address), ..self }
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// Begins the ids of IQs with this. Default: `sd-`. Two requesters on one stream need two.
     #[must_use]
     pub fn id_prefix(self, prefix: impl Into<Cow<'static, str>>) -> Self {
-        Self { id_prefix: prefix.into(), ..self }
+        Self {
+            id_prefix: prefix.into(),
+            ..self
+        }
     }
 
     /// How many readouts may be under way in all. Default: 1024. Each costs some 500 bytes and the
     /// request.
     #[must_use]
     pub fn outstanding(self, readouts: usize) -> Self {
-        Self { outstanding: readouts, ..self }
+        Self {
+            outstanding: readouts,
+            ..self
+        }
     }
 
     /// How many readouts of one device may be under way. Default: 16.
     #[must_use]
     pub fn outstanding_per_device(self, readouts: usize) -> Self {
-        Self { outstanding_per_device: readouts, ..self }
+        Self {
+            outstanding_per_device: readouts,
+            ..self
+        }
     }
 
     /// How many fields and failures a readout may bring, wanted or not. Default: 250,000. They are
@@ -81,26 +93,38 @@ impl RequesterConfig {
     /// How long to wait for the answer to a request, and to a cancelling. Default: 30 seconds.
     #[must_use]
     pub fn answer_timeout(self, patience: Duration) -> Self {
-        Self { answer_timeout: patience, ..self }
+        Self {
+            answer_timeout: patience,
+            ..self
+        }
     }
 
     /// How long a device that has accepted may be silent. Default: 60 seconds.
     #[must_use]
     pub fn silence_timeout(self, patience: Duration) -> Self {
-        Self { silence_timeout: patience, ..self }
+        Self {
+            silence_timeout: patience,
+            ..self
+        }
     }
 
     /// How long a readout may be queued before it begins. Default: a day. For one that is
     /// scheduled for later see [`Requester::set_deadline`].
     #[must_use]
     pub fn queue_timeout(self, patience: Duration) -> Self {
-        Self { queue_timeout: patience, ..self }
+        Self {
+            queue_timeout: patience,
+            ..self
+        }
     }
 
     /// The zone, in minutes ahead of UTC, that times without one are taken to be in when they are
     /// compared with the interval that was asked for (XEP-0323 §6.1). Default: UTC.
     #[must_use]
     pub fn assumed_offset(self, minutes: i16) -> Self {
-        Self { assumed_offset: minutes, ..self }
+        Self {
+            assumed_offset: minutes,
+            ..self
+        }
     }
 }

@@ -6,7 +6,7 @@ use xmpp_core::error::StanzaError;
 use xmpp_core::jid::Jid;
 use xmpp_xml::{Element, FromXmlError, WriteError};
 
-use crate::model::{NodeFailure, ReadoutRequest, Reading};
+use crate::model::{NodeFailure, Reading, ReadoutRequest};
 use crate::payload::FieldsRef;
 
 /// A readout of a [`Requester`](super::Requester): unique in its lifetime.
@@ -163,7 +163,11 @@ pub struct Part {
 
 impl Part {
     pub(super) fn new(element: Element, request: Arc<ReadoutRequest>, assumed_offset: i16) -> Self {
-        Self { element, request, assumed_offset }
+        Self {
+            element,
+            request,
+            assumed_offset,
+        }
     }
 
     /// The fields that were asked for, with their nodes and times. The device may send others, and
@@ -173,7 +177,8 @@ impl Part {
     /// does not care writes `part.readings().flatten()`.
     pub fn readings(&self) -> impl Iterator<Item = Result<Reading<'_>, FromXmlError>> {
         let wanted = |reading: &Reading<'_>| {
-            self.request.wants(&reading.field, &reading.time, self.assumed_offset)
+            self.request
+                .wants(&reading.field, &reading.time, self.assumed_offset)
         };
         self.unfiltered()
             .into_iter()

@@ -44,9 +44,7 @@ use xmpp_core::time::Instant;
 use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
 
 use crate::model::ReadoutRequest;
-use crate::payload::{
-    Accepted, Cancel, Done, Failure, FieldsRef, NAMESPACE, Rejected, Request, Started,
-};
+use crate::payload::{Accepted, Cancel, Done, Failure, FieldsRef, Rejected, Request, Started};
 use crate::stanza::{Envelope, Kind, start_iq};
 
 mod config;
@@ -89,8 +87,17 @@ struct Readout {
 
 #[derive(Debug)]
 enum Transmit {
-    Request { to: Jid, id: u64, seqnr: i32, request: Arc<ReadoutRequest> },
-    Cancel { to: Jid, id: u64, seqnr: i32 },
+    Request {
+        to: Jid,
+        id: u64,
+        seqnr: i32,
+        request: Arc<ReadoutRequest>,
+    },
+    Cancel {
+        to: Jid,
+        id: u64,
+        seqnr: i32,
+    },
 }
 
 impl Requester {
@@ -140,7 +147,9 @@ impl Requester {
     /// What comes from anybody but the device that was asked, or for a readout that has ended, is
     /// swallowed: it belongs to this engine but means nothing.
     pub fn handle_stanza(&mut self, stanza: ElementRef<'_>, now: Instant) -> bool {
-        let Some(envelope) = Envelope::open(stanza) else { return false };
+        let Some(envelope) = Envelope::open(stanza) else {
+            return false;
+        };
         match (envelope.kind, &*envelope.r#type) {
             (Kind::Iq, "result" | "error") => self.handle_reply(&envelope, now),
             (Kind::Message, "error") => false,
@@ -185,7 +194,14 @@ impl Requester {
                 self.forsake(readout);
             }
             // Who cancels has no use for the news that the device does not answer.
-            self.end(readout, if cancelling { Outcome::Cancelled } else { Outcome::TimedOut });
+            self.end(
+                readout,
+                if cancelling {
+                    Outcome::Cancelled
+                } else {
+                    Outcome::TimedOut
+                },
+            );
         }
     }
 
@@ -210,7 +226,10 @@ impl Requester {
             return Err(RequestError::TooManyOfDevice);
         }
         let seqnr = self.unused_seqnr(&device);
-        let wire = Request { seqnr, readout: request };
+        let wire = Request {
+            seqnr,
+            readout: request,
+        };
         Element::build(|writer| wire.to_xml(writer)).map_err(RequestError::Unwritable)?;
         let request = Arc::new(wire.readout);
 
@@ -227,18 +246,21 @@ impl Requester {
             seqnr,
             request: Arc::clone(&request),
         });
-        self.readouts.insert(id, Readout {
-            peer: device,
-            seqnr,
-            request,
-            state: State::Requested,
-            deadline,
-            request_iq,
-            cancel_iq: None,
-            fields: 0,
-            bytes: 0,
-            failures: 0,
-        });
+        self.readouts.insert(
+            id,
+            Readout {
+                peer: device,
+                seqnr,
+                request,
+                state: State::Requested,
+                deadline,
+                request_iq,
+                cancel_iq: None,
+                fields: 0,
+                bytes: 0,
+                failures: 0,
+            },
+        );
         Ok(id)
     }
 
@@ -246,7 +268,10 @@ impl Requester {
     /// it, or has not answered in time; data may come until then. A readout that has ended already
     /// is left alone.
     pub fn cancel(&mut self, readout: ReadoutId, now: Instant) {
-        if self.state(readout).is_none_or(|state| state == State::Cancelling) {
+        if self
+            .state(readout)
+            .is_none_or(|state| state == State::Cancelling)
+        {
             return;
         }
         let id = self.expect_reply(readout);
@@ -271,10 +296,18 @@ impl Requester {
 
     /// Writes the next stanza that is to be sent. Returns whether there was one.
     pub fn poll_transmit(&mut self, writer: &mut Writer<'_>) -> bool {
-        let Some(transmit) = self.transmits.pop_front() else { return false };
+        let Some(transmit) = self.transmits.pop_front() else {
+            return false;
+        };
         let (Transmit::Request { to, id, .. } | Transmit::Cancel { to, id, .. }) = &transmit;
         let id = format!("{}{id}", self.config.id_prefix);
-        start_iq("get", Some(&id), self.config.address.as_ref(), Some(to), writer);
+        start_iq(
+            "get",
+            Some(&id),
+            self.config.address.as_ref(),
+            Some(to),
+            writer,
+        );
         match transmit {
             Transmit::Request { seqnr, request, .. } => {
                 Request::write(seqnr, &request, writer);
@@ -298,9 +331,13 @@ impl Requester {
     }
 
     fn handle_reply(&mut self, envelope: &Envelope<'_>, now: Instant) -> bool {
-        let Some((iq, readout)) = self.reply_of(envelope) else { return false };
+        let Some((iq, readout)) = self.reply_of(envelope) else {
+            return false;
+        };
         self.replies.remove(&iq);
-        let Some(known) = self.readouts.get(&readout) else { return true };
+        let Some(known) = self.readouts.get(&readout) else {
+            return true;
+        };
         let is_request = known.request_iq == iq;
         let seqnr = known.seqnr;
         match (is_request, &*envelope.r#type) {
@@ -308,7 +345,9 @@ impl Requester {
             // Whether the device knows of the readout no more or confirms: it is cancelled.
             (false, _) => self.end(readout, Outcome::Cancelled),
             (true, _) => {
-                let accepted = envelope.payload().filter(|payload| Accepted::matches(*payload));
+                let accepted = envelope
+                    .payload()
+                    .filter(|payload| Accepted::matches(*payload));
                 // A result without content accepts, too.
                 let queued = match accepted.map(Accepted::from_xml) {
                     None => false,
@@ -325,10 +364,16 @@ impl Requester {
     }
 
     fn accepted(&mut self, readout: ReadoutId, queued: bool, now: Instant) {
-        let Some(known) = self.readouts.get_mut(&readout) else { return };
+        let Some(known) = self.readouts.get_mut(&readout) else {
+            return;
+        };
         // Data may have overtaken this.
         if known.state == State::Requested {
-            known.state = if queued { State::Queued } else { State::Accepted };
+            known.state = if queued {
+                State::Queued
+            } else {
+                State::Accepted
+            };
             let patience = match queued {
                 true => self.config.queue_timeout,
                 false => self.config.silence_timeout,
@@ -339,11 +384,15 @@ impl Requester {
     }
 
     fn handle_message(&mut self, envelope: &Envelope<'_>, now: Instant) -> bool {
-        let Some(payload) = envelope.payload() else { return false };
+        let Some(payload) = envelope.payload() else {
+            return false;
+        };
         if !matches!(payload.name(), "fields" | "failure" | "done" | "started") {
             return false;
         }
-        let Some(from) = &envelope.from else { return true };
+        let Some(from) = &envelope.from else {
+            return true;
+        };
         if FieldsRef::matches(payload) {
             if let Ok(fields) = FieldsRef::from_xml(payload)
                 && let Some(readout) = self.heard(from, fields.seqnr(), now)
@@ -364,7 +413,10 @@ impl Requester {
             && let Some(readout) = self.heard(from, seqnr, now)
         {
             if let Some(known) = self.readouts.get_mut(&readout)
-                && matches!(known.state, State::Requested | State::Accepted | State::Queued)
+                && matches!(
+                    known.state,
+                    State::Requested | State::Accepted | State::Queued
+                )
             {
                 known.state = State::Started;
             }
@@ -382,9 +434,16 @@ impl Requester {
         Some(readout)
     }
 
-    fn handle_fields(&mut self, readout: ReadoutId, fields: FieldsRef<'_>, payload: ElementRef<'_>) {
+    fn handle_fields(
+        &mut self,
+        readout: ReadoutId,
+        fields: FieldsRef<'_>,
+        payload: ElementRef<'_>,
+    ) {
         let count = fields.count();
-        let Some(request) = self.received(readout, count, payload.bytes().len()) else { return };
+        let Some(request) = self.received(readout, count, payload.bytes().len()) else {
+            return;
+        };
         if count > 0 {
             let part = Part::new(payload.to_element(), request, self.config.assumed_offset);
             self.events.push_back(Event::Fields { readout, part });
@@ -403,9 +462,13 @@ impl Requester {
             // A failure that names no node is one all the same.
             known.failures = known.failures.saturating_add(count.max(1));
         }
-        let failures =
-            failure.errors.into_iter().map(|error| crate::model::NodeFailure::from(error));
-        let failures = failures.map(crate::model::NodeFailure::into_owned).collect();
+        let failures = failure
+            .errors
+            .into_iter()
+            .map(|error| crate::model::NodeFailure::from(error));
+        let failures = failures
+            .map(crate::model::NodeFailure::into_owned)
+            .collect();
         self.events.push_back(Event::Failures { readout, failures });
         if failure.done {
             self.finish(readout);
@@ -438,13 +501,25 @@ impl Requester {
     }
 
     fn finish(&mut self, readout: ReadoutId) {
-        let failed = self.readouts.get(&readout).is_some_and(|readout| readout.failures > 0);
-        self.end(readout, if failed { Outcome::Failed } else { Outcome::Done });
+        let failed = self
+            .readouts
+            .get(&readout)
+            .is_some_and(|readout| readout.failures > 0);
+        self.end(
+            readout,
+            if failed {
+                Outcome::Failed
+            } else {
+                Outcome::Done
+            },
+        );
     }
 
     /// Tells the device to stop, without waiting for its answer.
     fn forsake(&mut self, readout: ReadoutId) {
-        let Some(known) = self.readouts.get(&readout) else { return };
+        let Some(known) = self.readouts.get(&readout) else {
+            return;
+        };
         self.last_iq += 1;
         self.transmits.push_back(Transmit::Cancel {
             to: known.peer.clone(),
@@ -454,20 +529,37 @@ impl Requester {
     }
 
     fn end(&mut self, readout: ReadoutId, outcome: Outcome) {
-        let Some(known) = self.readouts.remove(&readout) else { return };
+        let Some(known) = self.readouts.remove(&readout) else {
+            return;
+        };
         self.timers.remove(&(known.deadline, readout));
         self.replies.remove(&known.request_iq);
         if let Some(iq) = known.cancel_iq {
             self.replies.remove(&iq);
         }
-        let Readout { peer, seqnr, fields, failures, .. } = known;
+        let Readout {
+            peer,
+            seqnr,
+            fields,
+            failures,
+            ..
+        } = known;
         self.numbers.remove(&(peer.clone(), seqnr));
-        self.events.push_back(Event::Ended { readout, peer, outcome, fields, failures });
+        self.events.push_back(Event::Ended {
+            readout,
+            peer,
+            outcome,
+            fields,
+            failures,
+        });
     }
 
     fn readouts_with(&self, peer: &Jid) -> alloc::vec::Vec<ReadoutId> {
         let range = (peer.clone(), i32::MIN)..=(peer.clone(), i32::MAX);
-        self.numbers.range(range).map(|(_, readout)| *readout).collect()
+        self.numbers
+            .range(range)
+            .map(|(_, readout)| *readout)
+            .collect()
     }
 
     fn unused_seqnr(&mut self, peer: &Jid) -> i32 {
@@ -503,11 +595,16 @@ impl Requester {
 
 /// Why the device does not want to. slixmpp says it in an element of its own.
 fn rejection(envelope: &Envelope<'_>) -> StanzaError {
-    if let Some(error) = envelope.error().and_then(|error| StanzaError::from_xml(error).ok()) {
+    if let Some(error) = envelope
+        .error()
+        .and_then(|error| StanzaError::from_xml(error).ok())
+    {
         return error;
     }
     let error = StanzaError::new(StanzaCondition::UndefinedCondition);
-    let rejected = envelope.payload().and_then(|payload| Rejected::from_xml(payload).ok());
+    let rejected = envelope
+        .payload()
+        .and_then(|payload| Rejected::from_xml(payload).ok());
     match rejected.and_then(|rejected| rejected.error) {
         Some(text) => error.with_text(text.into_owned()),
         None => error,

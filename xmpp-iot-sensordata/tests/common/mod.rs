@@ -122,14 +122,26 @@ pub fn ended(requester: &mut Requester) -> requester::Outcome {
 
 /// The child of a stanza that is ours, or its error.
 pub fn payload(stanza: &Element) -> String {
-    stanza.root().children().next().map(|child| child.to_string()).unwrap_or_default()
+    stanza
+        .root()
+        .children()
+        .next()
+        .map(|child| child.to_string())
+        .unwrap_or_default()
 }
 
 /// The condition of a stanza error, with its type.
 pub fn refusal(stanza: &Element) -> (String, String) {
-    assert_eq!(stanza.root().attribute("type").as_deref(), Some("error"), "{stanza}");
+    assert_eq!(
+        stanza.root().attribute("type").as_deref(),
+        Some("error"),
+        "{stanza}"
+    );
     let error = xmpp_core::error::StanzaError::of(stanza.root());
-    (error.kind.as_str().to_owned(), error.condition.as_str().to_owned())
+    (
+        error.kind.as_str().to_owned(),
+        error.condition.as_str().to_owned(),
+    )
 }
 
 /// The tickets that the device asks about, which it thereby has told.
@@ -197,7 +209,10 @@ pub fn values(events: &[requester::Event]) -> Vec<String> {
     let mut values = Vec::new();
     for event in events {
         if let requester::Event::Fields { part, .. } = event {
-            values.extend(part.readings().map(|reading| reading.unwrap().field.value.to_string()));
+            values.extend(
+                part.readings()
+                    .map(|reading| reading.unwrap().field.value.to_string()),
+            );
         }
     }
     values
@@ -211,7 +226,9 @@ pub fn simple_application() -> Application {
     Box::new(|device, event| match event {
         device::Event::Request { ticket, .. } => device.accept(ticket).unwrap(),
         device::Event::Readout { ticket, .. } => {
-            device.add_fields(ticket, &node("1"), noon(), [temperature("21.50")]).unwrap();
+            device
+                .add_fields(ticket, &node("1"), noon(), [temperature("21.50")])
+                .unwrap();
             device.done(ticket).unwrap();
         }
         _ => {}
@@ -246,12 +263,14 @@ impl Network {
 
     pub fn add_requester(&mut self, address: &str, config: RequesterConfig) {
         let requester = Requester::new(config.address(jid(address)));
-        self.hosts.insert(jid(address), Host::Requester(requester, Vec::new()));
+        self.hosts
+            .insert(jid(address), Host::Requester(requester, Vec::new()));
     }
 
     pub fn add_device(&mut self, address: &str, config: DeviceConfig, application: Application) {
         let device = Device::new(config.address(jid(address)));
-        self.hosts.insert(jid(address), Host::Device(device, application));
+        self.hosts
+            .insert(jid(address), Host::Device(device, application));
     }
 
     pub fn requester(&mut self, address: &str) -> &mut Requester {
@@ -301,7 +320,11 @@ impl Network {
             let arrival = self.flying.keys().next().map(|(at, _)| *at);
             let next = self.hosts.values().filter_map(timer).chain(arrival).min();
             let Some(next) = next.filter(|next| *next <= end) else {
-                self.now = if end.since_origin() == Duration::MAX { self.now } else { end };
+                self.now = if end.since_origin() == Duration::MAX {
+                    self.now
+                } else {
+                    end
+                };
                 return;
             };
             self.now = self.now.max(next);
@@ -357,7 +380,8 @@ impl Network {
             let to = jid(&stanza.root().attribute("to").unwrap());
             self.count += 1;
             if let Some(delay) = (self.weather)(self.count) {
-                self.flying.insert((self.now + delay, self.count), (to, stanza));
+                self.flying
+                    .insert((self.now + delay, self.count), (to, stanza));
             }
         }
     }
