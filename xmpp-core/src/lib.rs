@@ -9,4 +9,5 @@ pub mod jid;
 pub mod ns;
 pub mod ping;
 pub mod stanza;
+pub mod stream;
 pub mod time;

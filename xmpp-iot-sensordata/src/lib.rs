@@ -1,1 +1,7 @@
 //! Reading sensors over XMPP (XEP-0323): requester and device engines without I/O.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod model;

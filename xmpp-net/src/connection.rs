@@ -59,6 +59,18 @@ impl Connection {
         self.peer_address
     }
 
+    /// Whether small writes leave at once (`TCP_NODELAY`), as they should.
+    ///
+    /// # Errors
+    /// [`NetError::Io`] when the system does not tell it.
+    pub fn no_delay(&self) -> Result<bool, NetError> {
+        let stream = match &self.transport {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => stream.get_ref().0,
+        };
+        Ok(stream.nodelay()?)
+    }
+
     /// Whether the connection is over TLS.
     pub fn is_tls(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))

@@ -116,7 +116,8 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateFault {
-    /// No trusted CA has issued it.
+    /// No trusted CA has issued it. Also when it names a trusted CA as its issuer, but the signature is not that CA's, as
+    /// after a private CA was made anew.
     Untrusted,
     /// It belongs to other names.
     WrongName {
@@ -300,7 +301,7 @@ impl From<io::Error> for NetError {
 impl CertificateFault {
     fn of(error: CertificateError) -> Self {
         match error {
-            CertificateError::UnknownIssuer => Self::Untrusted,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
             CertificateError::NotValidForNameContext { presented, .. } => {
                 Self::WrongName { presented }
             }

@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::ProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
+use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use zeroize::Zeroizing;
@@ -71,6 +71,11 @@ impl<'a> TlsDetails<'a> {
         self.stream.get_ref().1.alpn_protocol()
     }
 
+    /// Whether an earlier session with the same peer was resumed, so that certificates were not sent and checked again.
+    pub fn is_resumed(&self) -> bool {
+        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
     /// On a server: the domain that the client asked for (SNI).
     pub fn requested_domain(&self) -> Option<&'a str> {
         match self.stream {
@@ -79,7 +84,8 @@ impl<'a> TlsDetails<'a> {
         }
     }
 
-    /// The peer's certificate in DER, to show it or to notice that it changed. It has been verified.
+    /// The peer's certificate in DER, to show it or to notice that it changed. It has been verified. On a resumed session, the one
+    /// that the earlier handshake verified.
     pub fn peer_certificate(&self) -> Option<&'a [u8]> {
         Some(
             self.stream
@@ -101,6 +107,7 @@ impl fmt::Debug for TlsDetails<'_> {
                 "application_protocol",
                 &self.application_protocol().map(String::from_utf8_lossy),
             )
+            .field("is_resumed", &self.is_resumed())
             .field("requested_domain", &self.requested_domain())
             .finish()
     }

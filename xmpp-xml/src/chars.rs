@@ -88,7 +88,9 @@ pub(crate) fn plain_value_end(bytes: &[u8], from: usize) -> Option<usize> {
 
 fn skip(bytes: &[u8], from: usize, mask: u8) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    rest.iter().position(|&b| class(b) & mask == 0).map(|n| from.saturating_add(n))
+    rest.iter()
+        .position(|&b| class(b) & mask == 0)
+        .map(|n| from.saturating_add(n))
 }
 
 /// The length of the prefix of a qualified name (0 without one), if both parts are `NCName`s.
@@ -112,12 +114,18 @@ pub(crate) fn split_name(name: &[u8]) -> Result<usize, bool> {
 }
 
 fn check_ncname(name: &[u8]) -> Result<(), bool> {
-    let Some(&first) = name.first() else { return Err(false) };
+    let Some(&first) = name.first() else {
+        return Err(false);
+    };
     if class(first) & NAME_START == 0 {
         return Err(false);
     }
     if name.is_ascii() {
-        return if memchr::memchr(b':', name).is_some() { Err(false) } else { Ok(()) };
+        return if memchr::memchr(b':', name).is_some() {
+            Err(false)
+        } else {
+            Ok(())
+        };
     }
     match core::str::from_utf8(name) {
         Ok(name) if is_ncname(name) => Ok(()),

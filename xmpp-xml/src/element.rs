@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::XML_NAMESPACE;
 use crate::escape::{self, Place};
 use crate::fault::Fault;
 use crate::limits::Limits;
@@ -15,7 +16,6 @@ use crate::tape::{Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, index, num
 use crate::tokenizer::namespace_bytes;
 use crate::typed::{FromXml, FromXmlError, ToXml};
 use crate::writer::{WriteError, Writer};
-use crate::XML_NAMESPACE;
 
 /// A view of one element within the bytes it arrived in. Copying it copies a few pointers; no text is copied before
 /// it must be decoded.
@@ -38,7 +38,13 @@ impl<'a> ElementRef<'a> {
         decoded: &'a str,
         context: &'a SharedContext,
     ) -> Self {
-        Self { bytes, tape, decoded, context, entry: 0 }
+        Self {
+            bytes,
+            tape,
+            decoded,
+            context,
+            entry: 0,
+        }
     }
 
     /// The local name.
@@ -53,7 +59,9 @@ impl<'a> ElementRef<'a> {
 
     /// The prefix as it was written; empty for none. Prefixes have no meaning of their own (RFC 6120 §8.4).
     pub fn prefix(self) -> &'a str {
-        self.qualified_name().get(..usize::from(self.node().prefix)).unwrap_or_default()
+        self.qualified_name()
+            .get(..usize::from(self.node().prefix))
+            .unwrap_or_default()
     }
 
     /// Whether this is the expanded name.
@@ -63,22 +71,33 @@ impl<'a> ElementRef<'a> {
 
     /// The value of the attribute of this name in no namespace.
     pub fn attribute(self, name: &str) -> Option<Cow<'a, str>> {
-        self.attributes().find(|a| a.node.prefix == 0 && a.qualified_name() == name).map(AttributeRef::value)
+        self.attributes()
+            .find(|a| a.node.prefix == 0 && a.qualified_name() == name)
+            .map(AttributeRef::value)
     }
 
     /// The value of the attribute of this expanded name.
     pub fn attribute_ns(self, name: &str, namespace: &str) -> Option<Cow<'a, str>> {
-        self.attributes().find(|a| a.name() == name && a.namespace() == namespace).map(AttributeRef::value)
+        self.attributes()
+            .find(|a| a.name() == name && a.namespace() == namespace)
+            .map(AttributeRef::value)
     }
 
     /// The attributes as they were written, without namespace declarations.
     pub fn attributes(self) -> Attributes<'a> {
-        Attributes { element: self, entry: self.entry.saturating_add(1) }
+        Attributes {
+            element: self,
+            entry: self.entry.saturating_add(1),
+        }
     }
 
     /// The child elements in document order.
     pub fn children(self) -> Children<'a> {
-        Children { element: self, entry: self.content(), end: self.end() }
+        Children {
+            element: self,
+            entry: self.content(),
+            end: self.end(),
+        }
     }
 
     /// The first child element of this expanded name.
@@ -88,7 +107,11 @@ impl<'a> ElementRef<'a> {
 
     /// The content in document order: elements, and text with adjacent CDATA sections joined.
     pub fn nodes(self) -> Nodes<'a> {
-        Nodes { element: self, entry: self.content(), end: self.end() }
+        Nodes {
+            element: self,
+            entry: self.content(),
+            end: self.end(),
+        }
     }
 
     /// The text directly within this element, that of its children left out.
@@ -96,7 +119,9 @@ impl<'a> ElementRef<'a> {
         let (mut entry, end) = (self.content(), self.end());
         let mut text = Cow::Borrowed("");
         while entry < end {
-            let Some(&node) = self.tape.get(index(entry)) else { break };
+            let Some(&node) = self.tape.get(index(entry)) else {
+                break;
+            };
             if node.is_text() {
                 append(&mut text, self.data(node));
                 entry = entry.saturating_add(1);
@@ -110,14 +135,21 @@ impl<'a> ElementRef<'a> {
     /// The language in force: the nearest `xml:lang` of this element, those around it, and the stream header
     /// (RFC 6120 §8.1.5). `None` also where the nearest one is empty.
     pub fn lang(self) -> Option<Cow<'a, str>> {
-        let mut lang = self.context.as_ref().and_then(|context| context.lang.as_deref()).map(Cow::Borrowed);
+        let mut lang = self
+            .context
+            .as_ref()
+            .and_then(|context| context.lang.as_deref())
+            .map(Cow::Borrowed);
         let mut around = Some(Self { entry: 0, ..self });
         while let Some(element) = around {
             lang = element.attribute_ns("lang", XML_NAMESPACE).or(lang);
             if element.entry == self.entry {
                 break;
             }
-            around = element.children().take_while(|c| c.entry <= self.entry).last();
+            around = element
+                .children()
+                .take_while(|c| c.entry <= self.entry)
+                .last();
         }
         lang.filter(|lang| !lang.is_empty())
     }
@@ -125,7 +157,14 @@ impl<'a> ElementRef<'a> {
     /// The bytes as they were received, from `<` to `>`. They may lean on declarations around them.
     pub fn bytes(self) -> &'a str {
         let start = index(self.node().start).saturating_sub(1);
-        self.bytes.get(start..index(self.close().a)).unwrap_or_default()
+        self.bytes
+            .get(start..index(self.close().a))
+            .unwrap_or_default()
+    }
+
+    /// Whether the bytes hold the end of the element, as those of a stream header do not.
+    pub(crate) fn is_closed(self) -> bool {
+        self.tail().is_some() || self.bytes().ends_with("/>")
     }
 
     /// Everything behind the start tag, the end tag included, as it was received; `None` if the element closed
@@ -155,12 +194,14 @@ impl<'a> ElementRef<'a> {
         self.bytes.get(self.node().name_range()).unwrap_or_default()
     }
 
-    /// The declarations of this element: prefix and namespace.
+    /// The declarations of this element, prefix and namespace; that of `xml` goes without saying.
     pub fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.head().filter(|node| node.is_declaration()).map(move |node| {
-            let prefix = self.bytes.get(node.name_range()).unwrap_or_default();
-            (prefix, self.declared(node))
-        })
+        self.head()
+            .filter(|node| node.is_declaration())
+            .filter_map(move |node| {
+                let prefix = self.bytes.get(node.name_range()).unwrap_or_default();
+                (prefix != "xml").then(|| (prefix, self.declared(node)))
+            })
     }
 
     /// The elements around this one, outermost first, this one excluded.
@@ -169,7 +210,11 @@ impl<'a> ElementRef<'a> {
         let mut element = Self { entry: 0, ..self };
         while element.entry < self.entry {
             ancestors.push(element);
-            match element.children().take_while(|c| c.entry <= self.entry).last() {
+            match element
+                .children()
+                .take_while(|c| c.entry <= self.entry)
+                .last()
+            {
                 Some(child) => element = child,
                 None => break,
             }
@@ -180,10 +225,19 @@ impl<'a> ElementRef<'a> {
     /// The prefixed declarations that are in force around this element.
     pub(crate) fn outer_declarations(self) -> Vec<(&'a str, &'a str)> {
         let mut scope: Vec<(&str, &str)> = Vec::new();
-        let context = self.context.iter().flat_map(|context| &context.declarations);
+        let context = self
+            .context
+            .iter()
+            .flat_map(|context| &context.declarations);
         let inherited = context.map(|d| (d.prefix.as_str(), d.namespace.as_str()));
-        let around = self.ancestors().into_iter().flat_map(|element| element.declarations());
-        for (prefix, namespace) in inherited.chain(around).filter(|(prefix, _)| !prefix.is_empty()) {
+        let around = self
+            .ancestors()
+            .into_iter()
+            .flat_map(|element| element.declarations());
+        for (prefix, namespace) in inherited
+            .chain(around)
+            .filter(|(prefix, _)| !prefix.is_empty())
+        {
             scope.retain(|(earlier, _)| *earlier != prefix);
             scope.push((prefix, namespace));
         }
@@ -195,7 +249,14 @@ impl<'a> ElementRef<'a> {
         let first = self.entry;
         let range = index(first)..index(self.end());
         let nodes = self.tape.get(range).unwrap_or_default();
-        let mut name = Node { kind: Kind::Open, prefix: 0, name: 0, start: 0, a: 0, b: 0 };
+        let mut name = Node {
+            kind: Kind::Open,
+            prefix: 0,
+            name: 0,
+            start: 0,
+            a: 0,
+            b: 0,
+        };
         nodes.iter().filter_map(move |&node| {
             let id = match node.kind {
                 Kind::Open => {
@@ -218,20 +279,29 @@ impl<'a> ElementRef<'a> {
             outside.then(|| {
                 let start = index(name.start);
                 let end = start.saturating_add(usize::from(name.prefix));
-                (self.bytes.get(start..end).unwrap_or_default(), self.resolve(id))
+                (
+                    self.bytes.get(start..end).unwrap_or_default(),
+                    self.resolve(id),
+                )
             })
         })
     }
 
     /// A copy of bytes and tape, if no name leans on an element around this one.
     fn copy_tape(self) -> Option<Element> {
-        let nodes = self.tape.get(index(self.entry)..index(self.end().saturating_add(1)))?;
+        let nodes = self
+            .tape
+            .get(index(self.entry)..index(self.end().saturating_add(1)))?;
         let raw = self.bytes();
         let shift = self.node().start.saturating_sub(1);
-        let decoded_at = number(raw.len());
+        // Decoded namespaces stand behind the text; most elements have none.
+        let mut decoded = String::new();
         let mut tape = Vec::with_capacity(nodes.len());
         for &node in nodes {
-            let mut node = Node { start: node.start.saturating_sub(shift), ..node };
+            let mut node = Node {
+                start: node.start.saturating_sub(shift),
+                ..node
+            };
             match node.kind {
                 Kind::Open => {
                     node.a = self.rebase(node.a)?;
@@ -243,29 +313,31 @@ impl<'a> ElementRef<'a> {
                     node.b = 0;
                 }
                 Kind::DeclarationDecoded => {
-                    node.kind = Kind::Declaration;
-                    node.a = node.a.saturating_add(decoded_at);
+                    let namespace = self.declared(node);
+                    node.a = number(raw.len().saturating_add(decoded.len()));
+                    decoded.push_str(namespace);
                 }
                 _ => node.a = node.a.saturating_sub(shift),
             }
             tape.push(node);
         }
-        // Decoded namespaces stand behind the text; most elements have none.
-        let text: Arc<str> = if self.decoded.is_empty() {
-            Arc::from(raw)
-        } else {
-            let mut text = String::with_capacity(raw.len().saturating_add(self.decoded.len()));
-            text.push_str(raw);
-            text.push_str(self.decoded);
-            Arc::from(text)
+        let text: Arc<str> = match decoded.is_empty() {
+            true => Arc::from(raw),
+            false => Arc::from([raw, &decoded].concat()),
         };
-        Some(Element { text, tape: Arc::from(tape), context: self.context.clone() })
+        Some(Element {
+            text,
+            tape: Arc::from(tape),
+            context: self.context.clone(),
+        })
     }
 
     /// The namespace reference of a copy whose tape begins at this element.
     fn rebase(self, id: u32) -> Option<u32> {
         match NamespaceId::unpack(id) {
-            NamespaceId::Local(entry) => Some(NamespaceId::Local(entry.checked_sub(self.entry)?).pack()),
+            NamespaceId::Local(entry) => {
+                Some(NamespaceId::Local(entry.checked_sub(self.entry)?).pack())
+            }
             _ => Some(id),
         }
     }
@@ -297,7 +369,12 @@ impl<'a> ElementRef<'a> {
     /// The entries that belong to the start tag.
     fn head(self) -> impl Iterator<Item = Node> + 'a {
         let from = index(self.entry).saturating_add(1);
-        self.tape.get(from..).unwrap_or_default().iter().copied().take_while(|node| node.is_head())
+        self.tape
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .take_while(|node| node.is_head())
     }
 
     /// The first entry of the content.
@@ -308,13 +385,22 @@ impl<'a> ElementRef<'a> {
 
     /// The byte behind the start tag.
     fn start_tag_end(self) -> usize {
-        let values = self.head().filter(|n| matches!(n.kind, Kind::Attribute | Kind::AttributeEscaped | Kind::Declaration));
-        let mut from = values.map(|n| n.value_range().end).last().unwrap_or(self.node().name_range().end);
+        let values = self.head().filter(|n| {
+            matches!(
+                n.kind,
+                Kind::Attribute | Kind::AttributeEscaped | Kind::Declaration
+            )
+        });
+        let mut from = values
+            .map(|n| n.value_range().end)
+            .last()
+            .unwrap_or(self.node().name_range().end);
         // Behind the last value only its quote, spaces and `/` can stand before `>`; a decoded namespace that
         // stands last is passed over by its quotes.
         let rest = self.bytes.as_bytes();
         let mut quoted = None;
-        let in_value = rest.get(from).is_some_and(|b| matches!(b, b'\'' | b'"')) && self.head().next().is_some();
+        let in_value = rest.get(from).is_some_and(|b| matches!(b, b'\'' | b'"'))
+            && self.head().next().is_some();
         if in_value {
             from = from.saturating_add(1);
         }
@@ -339,7 +425,10 @@ impl<'a> ElementRef<'a> {
         match NamespaceId::unpack(id) {
             NamespaceId::None => "",
             NamespaceId::Xml => XML_NAMESPACE,
-            NamespaceId::Local(entry) => self.tape.get(index(entry)).map_or("", |&node| self.declared(node)),
+            NamespaceId::Local(entry) => self
+                .tape
+                .get(index(entry))
+                .map_or("", |&node| self.declared(node)),
             NamespaceId::Context(entry) => self
                 .context
                 .as_ref()
@@ -361,13 +450,22 @@ impl<'a> ElementRef<'a> {
 }
 
 /// Stands where a tape has no entry, which no tape of the parser lets happen.
-const NOTHING: Node = Node { kind: Kind::Close, prefix: 0, name: 0, start: 0, a: 0, b: 0 };
+const NOTHING: Node = Node {
+    kind: Kind::Close,
+    prefix: 0,
+    name: 0,
+    start: 0,
+    a: 0,
+    b: 0,
+};
 
 fn local_name(qualified: &str, prefix: u8) -> &str {
     if prefix == 0 {
         return qualified;
     }
-    qualified.get(usize::from(prefix).saturating_add(1)..).unwrap_or_default()
+    qualified
+        .get(usize::from(prefix).saturating_add(1)..)
+        .unwrap_or_default()
 }
 
 fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
@@ -418,7 +516,10 @@ impl<'a> AttributeRef<'a> {
     }
 
     fn qualified_name(self) -> &'a str {
-        self.element.bytes.get(self.node.name_range()).unwrap_or_default()
+        self.element
+            .bytes
+            .get(self.node.name_range())
+            .unwrap_or_default()
     }
 }
 
@@ -452,9 +553,17 @@ impl<'a> Iterator for Attributes<'a> {
             if node.is_attribute() {
                 let mut namespace = NamespaceId::None.pack();
                 if node.prefix > 0 {
-                    namespace = self.element.tape.get(index(self.entry)).map_or(namespace, |next| next.a);
+                    namespace = self
+                        .element
+                        .tape
+                        .get(index(self.entry))
+                        .map_or(namespace, |next| next.a);
                 }
-                return Some(AttributeRef { element: self.element, node, namespace });
+                return Some(AttributeRef {
+                    element: self.element,
+                    node,
+                    namespace,
+                });
             }
         }
     }
@@ -477,7 +586,10 @@ impl<'a> Iterator for Children<'a> {
             let entry = self.entry;
             if node.kind == Kind::Open {
                 self.entry = node.b.max(entry.saturating_add(1));
-                return Some(ElementRef { entry, ..self.element });
+                return Some(ElementRef {
+                    entry,
+                    ..self.element
+                });
             }
             self.entry = entry.saturating_add(1);
         }
@@ -519,9 +631,16 @@ impl<'a> Iterator for Nodes<'a> {
             }
             let entry = self.entry;
             self.entry = node.b.max(entry.saturating_add(1));
-            return Some(NodeRef::Element(ElementRef { entry, ..self.element }));
+            return Some(NodeRef::Element(ElementRef {
+                entry,
+                ..self.element
+            }));
         }
-        if text.is_empty() { None } else { Some(NodeRef::Text(text)) }
+        if text.is_empty() {
+            None
+        } else {
+            Some(NodeRef::Text(text))
+        }
     }
 }
 
@@ -549,8 +668,16 @@ impl PartialEq for ElementRef<'_> {
 
 fn same_attributes(a: ElementRef<'_>, b: ElementRef<'_>) -> bool {
     let sorted = |element: ElementRef<'_>| {
-        let mut all: Vec<_> =
-            element.attributes().map(|a| (String::from(a.name()), String::from(a.namespace()), a.value().into_owned())).collect();
+        let mut all: Vec<_> = element
+            .attributes()
+            .map(|a| {
+                (
+                    String::from(a.name()),
+                    String::from(a.namespace()),
+                    a.value().into_owned(),
+                )
+            })
+            .collect();
         all.sort_unstable();
         all
     };
@@ -591,13 +718,17 @@ fn debug(element: ElementRef<'_>, f: &mut fmt::Formatter<'_>, levels: u32) -> fm
     f.write_str(element.name())?;
     if element.attributes().next().is_some() {
         f.write_str(" ")?;
-        f.debug_map().entries(element.attributes().map(|a| (a.name(), a.value()))).finish()?;
+        f.debug_map()
+            .entries(element.attributes().map(|a| (a.name(), a.value())))
+            .finish()?;
     }
     if element.nodes().next().is_none() {
         return Ok(());
     }
     f.write_str(" ")?;
-    let Some(levels) = levels.checked_sub(1) else { return f.write_str("[…]") };
+    let Some(levels) = levels.checked_sub(1) else {
+        return f.write_str("[…]");
+    };
     let mut list = f.debug_list();
     for node in element.nodes() {
         match node {
@@ -644,12 +775,16 @@ impl Element {
 
     /// The borrowed view, through which everything is read.
     pub fn root(&self) -> ElementRef<'_> {
-        ElementRef::root(&self.text, &self.tape, "", &self.context)
+        ElementRef::root(&self.text, &self.tape, &self.text, &self.context)
     }
 
     /// Answers where the impossible happened, so that nothing has to panic.
     fn placeholder() -> Self {
-        Self { text: Arc::from(""), tape: Arc::from([]), context: NO_CONTEXT.clone() }
+        Self {
+            text: Arc::from(""),
+            tape: Arc::from([]),
+            context: NO_CONTEXT.clone(),
+        }
     }
 }
 
@@ -679,6 +814,12 @@ impl PartialEq<Element> for ElementRef<'_> {
     }
 }
 
+impl PartialEq<ElementRef<'_>> for Element {
+    fn eq(&self, other: &ElementRef<'_>) -> bool {
+        self.root() == *other
+    }
+}
+
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.root().fmt(f)
@@ -702,4 +843,3 @@ impl ToXml for ElementRef<'_> {
         writer.element(*self);
     }
 }
-

@@ -26,8 +26,14 @@ fn reference(rest: &[u8]) -> Result<(char, usize), FaultKind> {
         // `&averylongentityname;` is an entity reference all the same.
         let name = crate::chars::name_end(rest, 0);
         let entity = name.is_some_and(|end| rest.get(end) == Some(&b';'))
-            && rest.get(..name.unwrap_or(0)).is_some_and(|name| crate::chars::split_name(name).is_ok());
-        return Err(if entity { FaultKind::EntityReference } else { FaultKind::InvalidReference });
+            && rest
+                .get(..name.unwrap_or(0))
+                .is_some_and(|name| crate::chars::split_name(name).is_ok());
+        return Err(if entity {
+            FaultKind::EntityReference
+        } else {
+            FaultKind::InvalidReference
+        });
     };
     let (body, _) = window.split_at(semicolon);
     let c = match body {
@@ -50,10 +56,14 @@ fn number(digits: &[u8], radix: u32) -> Result<char, FaultKind> {
     }
     let mut value = 0u32;
     for &digit in digits {
-        let digit = char::from(digit).to_digit(radix).ok_or(FaultKind::InvalidReference)?;
+        let digit = char::from(digit)
+            .to_digit(radix)
+            .ok_or(FaultKind::InvalidReference)?;
         value = value.saturating_mul(radix).saturating_add(digit);
     }
-    char::from_u32(value).filter(|&c| is_char(c)).ok_or(FaultKind::InvalidCharacter)
+    char::from_u32(value)
+        .filter(|&c| is_char(c))
+        .ok_or(FaultKind::InvalidCharacter)
 }
 
 /// The two places where character data stands.
@@ -94,7 +104,11 @@ pub(crate) fn decode(raw: &str, place: Place) -> Cow<'_, str> {
             }
             (first, second) => {
                 out.push(if place == Place::Value { ' ' } else { '\n' });
-                if first == Some(b'\r') && second == Some(b'\n') { 2 } else { 1 }
+                if first == Some(b'\r') && second == Some(b'\n') {
+                    2
+                } else {
+                    1
+                }
             }
         };
         rest = tail.get(used..).unwrap_or_default();

@@ -41,15 +41,26 @@ impl Scratch {
     /// assert_eq!((element.name(), &*element.text()), ("a", "1 < 2"));
     /// # Ok::<(), xmpp_xml::Fault>(())
     /// ```
-    pub fn document<'a>(&'a mut self, bytes: &'a [u8], limits: &Limits) -> Result<ElementRef<'a>, Fault> {
+    pub fn document<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        limits: &Limits,
+    ) -> Result<ElementRef<'a>, Fault> {
         let fault = |offset: usize| {
-            move |(kind, at): Refusal| Fault::new(kind, u64::try_from(offset.saturating_add(at)).unwrap_or(u64::MAX))
+            move |(kind, at): Refusal| {
+                Fault::new(
+                    kind,
+                    u64::try_from(offset.saturating_add(at)).unwrap_or(u64::MAX),
+                )
+            }
         };
         let mut start = 0;
         if bytes.starts_with(b"<?") {
             match declaration(bytes, 0, index(limits.header_bytes)).map_err(fault(0))? {
                 Scan::Found(length) => start = length,
-                Scan::Partial(_) => return Err(Fault::new(FaultKind::Truncated, bytes.len() as u64)),
+                Scan::Partial(_) => {
+                    return Err(Fault::new(FaultKind::Truncated, bytes.len() as u64));
+                }
             }
         }
         let rest = bytes.get(start..).unwrap_or_default();
@@ -62,16 +73,26 @@ impl Scratch {
         }
         let mut token = Tokenizer::begin(Goal::Element, &mut self.work);
         let context = Context::default();
-        let progress = token.read(&mut self.work, rest, &context, limits).map_err(fault(start))?;
+        let progress = token
+            .read(&mut self.work, rest, &context, limits)
+            .map_err(fault(start))?;
         let Progress::Complete { length, .. } = progress else {
             return Err(fault(start)((FaultKind::Truncated, rest.len())));
         };
         let (element, tail) = rest.split_at(length.min(rest.len()));
         let text = complete_text(element).map_err(fault(start))?;
         if let Some(at) = tail.iter().position(|&b| !is_space(b)) {
-            return Err(fault(start)((FaultKind::ContentAfterEnd, length.saturating_add(at))));
+            return Err(fault(start)((
+                FaultKind::ContentAfterEnd,
+                length.saturating_add(at),
+            )));
         }
-        Ok(ElementRef::root(text, &self.work.tape, &self.work.decoded, &NO_CONTEXT))
+        Ok(ElementRef::root(
+            text,
+            &self.work.tape,
+            &self.work.decoded,
+            &NO_CONTEXT,
+        ))
     }
 }
 
@@ -165,13 +186,24 @@ enum Unit {
 enum Found<'a> {
     Nothing,
     Whitespace,
-    Unit { unit: Unit, length: usize, source: Option<&'a [u8]> },
+    Unit {
+        unit: Unit,
+        length: usize,
+        source: Option<&'a [u8]>,
+    },
 }
 
 impl Parser {
     /// A parser at the beginning of a stream.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, stage: Stage::Start, offset: 0, context: None, pending: None, failed: None }
+        Self {
+            limits,
+            stage: Stage::Start,
+            offset: 0,
+            context: None,
+            pending: None,
+            failed: None,
+        }
     }
 
     /// The limits in force.
@@ -192,10 +224,10 @@ impl Parser {
 
     /// Takes the next event from the front of `input`, and `None` once all of it has been read. What is incomplete
     /// is kept. After a fault every call returns that fault.
-    pub fn next<'a>(
+    pub fn next<'a, 'i: 'a>(
         &'a mut self,
         scratch: &'a mut Scratch,
-        input: &mut &'a [u8],
+        input: &mut &'i [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
         if let Some(fault) = self.failed {
             return Err(fault);
@@ -206,7 +238,11 @@ impl Parser {
         }
         let found = loop {
             match self.advance(scratch, input) {
-                Ok(Found::Unit { unit: Unit::Declaration, length, .. }) => {
+                Ok(Found::Unit {
+                    unit: Unit::Declaration,
+                    length,
+                    ..
+                }) => {
                     self.offset = self.offset.saturating_add(length as u64);
                     self.stage = Stage::Prolog;
                 }
@@ -217,7 +253,11 @@ impl Parser {
         let (unit, length, source) = match found {
             Found::Nothing => return Ok(None),
             Found::Whitespace => return Ok(Some(Event::Whitespace)),
-            Found::Unit { unit, length, source } => (unit, length, source),
+            Found::Unit {
+                unit,
+                length,
+                source,
+            } => (unit, length, source),
         };
         let bytes = match source {
             Some(bytes) => bytes,
@@ -237,7 +277,11 @@ impl Parser {
             Unit::Header { closed } => {
                 let header = ElementRef::root(text, tape, decoded, &NO_CONTEXT);
                 self.context = Some(Arc::new(context_of(header)));
-                self.stage = if closed { Stage::Closing } else { Stage::Content };
+                self.stage = if closed {
+                    Stage::Closing
+                } else {
+                    Stage::Content
+                };
                 Event::Header(header)
             }
             Unit::Element => Event::Element(ElementRef::root(text, tape, decoded, &self.context)),
@@ -267,7 +311,11 @@ impl Parser {
     }
 
     /// Reads up to the end of the next construct, and consumes it from `input`.
-    fn advance<'a>(&mut self, scratch: &mut Scratch, input: &mut &'a [u8]) -> Result<Found<'a>, Refusal> {
+    fn advance<'a>(
+        &mut self,
+        scratch: &mut Scratch,
+        input: &mut &'a [u8],
+    ) -> Result<Found<'a>, Refusal> {
         let pending = match self.pending.take() {
             Some(pending) => Some(pending),
             None => match self.gap(input)? {
@@ -283,7 +331,11 @@ impl Parser {
                     Some((unit, length)) => {
                         let source = *input;
                         *input = source.get(length..).unwrap_or_default();
-                        Ok(Found::Unit { unit, length, source: Some(source) })
+                        Ok(Found::Unit {
+                            unit,
+                            length,
+                            source: Some(source),
+                        })
                     }
                     None => {
                         let mut bytes = core::mem::take(&mut scratch.bytes);
@@ -291,24 +343,41 @@ impl Parser {
                         bytes.extend_from_slice(input);
                         *input = &[];
                         let work = core::mem::take(&mut scratch.work);
-                        self.pending = Some(Box::new(Pending { bytes, work, token, scan }));
+                        self.pending = Some(Box::new(Pending {
+                            bytes,
+                            work,
+                            token,
+                            scan,
+                        }));
                         Ok(Found::Nothing)
                     }
                 }
             }
             Some(mut pending) => {
                 // One byte over the limit is enough to tell.
-                let limit = index(self.limits.stanza_bytes.max(self.limits.header_bytes)).saturating_add(1);
+                let limit =
+                    index(self.limits.stanza_bytes.max(self.limits.header_bytes)).saturating_add(1);
                 let had = pending.bytes.len();
                 let take = limit.saturating_sub(had).min(input.len());
-                pending.bytes.extend_from_slice(input.get(..take).unwrap_or_default());
-                let Pending { bytes, work, token, scan } = &mut *pending;
+                pending
+                    .bytes
+                    .extend_from_slice(input.get(..take).unwrap_or_default());
+                let Pending {
+                    bytes,
+                    work,
+                    token,
+                    scan,
+                } = &mut *pending;
                 match self.unit(work, bytes, token, scan)? {
                     Some((unit, length)) => {
                         *input = input.get(length.saturating_sub(had)..).unwrap_or_default();
                         scratch.bytes = pending.bytes;
                         scratch.work = pending.work;
-                        Ok(Found::Unit { unit, length, source: None })
+                        Ok(Found::Unit {
+                            unit,
+                            length,
+                            source: None,
+                        })
                     }
                     None => {
                         *input = input.get(take..).unwrap_or_default();
@@ -354,8 +423,14 @@ impl Parser {
             let second = bytes.get(1).copied();
             let scanned = match (self.stage, second) {
                 (Stage::Content, Some(b'/')) => {
-                    let root = self.context.as_ref().map_or("", |context| context.root.as_str());
-                    Some((Unit::End, end_tag(bytes, *scan, root, index(self.limits.header_bytes))?))
+                    let root = self
+                        .context
+                        .as_ref()
+                        .map_or("", |context| context.root.as_str());
+                    Some((
+                        Unit::End,
+                        end_tag(bytes, *scan, root, index(self.limits.header_bytes))?,
+                    ))
                 }
                 (Stage::Start, Some(b'?')) => {
                     let limit = index(self.limits.header_bytes);
@@ -373,7 +448,11 @@ impl Parser {
                 None => {}
             }
         }
-        let goal = if self.stage == Stage::Content { Goal::Element } else { Goal::Header };
+        let goal = if self.stage == Stage::Content {
+            Goal::Element
+        } else {
+            Goal::Header
+        };
         let token = token.get_or_insert_with(|| Tokenizer::begin(goal, work));
         let none = Context::default();
         let context = self.context.as_deref().unwrap_or(&none);
@@ -392,7 +471,10 @@ impl fmt::Debug for Parser {
         f.debug_struct("Parser")
             .field("stage", &self.stage)
             .field("offset", &self.offset)
-            .field("pending_bytes", &self.pending.as_ref().map_or(0, |p| p.bytes.len()))
+            .field(
+                "pending_bytes",
+                &self.pending.as_ref().map_or(0, |p| p.bytes.len()),
+            )
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
@@ -419,7 +501,10 @@ fn end_tag(bytes: &[u8], scan: usize, root: &str, limit: usize) -> Result<Scan, 
     let scan = closing(bytes, scan, limit)?;
     if let Scan::Found(length) = scan {
         let name = bytes.get(2..length.saturating_sub(1)).unwrap_or_default();
-        if name.strip_prefix(root.as_bytes()).is_none_or(|rest| !rest.iter().all(|&b| is_space(b))) {
+        if name
+            .strip_prefix(root.as_bytes())
+            .is_none_or(|rest| !rest.iter().all(|&b| is_space(b)))
+        {
             return Err((FaultKind::MismatchedEndTag, 2));
         }
     }
@@ -436,8 +521,12 @@ fn declaration(bytes: &[u8], scan: usize, limit: usize) -> Result<Scan, Refusal>
     }
     let scan = closing(bytes, scan, limit)?;
     if let Scan::Found(length) = scan {
-        let inner = bytes.get(OPEN.len()..length.saturating_sub(1)).unwrap_or_default();
-        let inner = inner.strip_suffix(b"?").ok_or((FaultKind::InvalidDeclaration, 0))?;
+        let inner = bytes
+            .get(OPEN.len()..length.saturating_sub(1))
+            .unwrap_or_default();
+        let inner = inner
+            .strip_suffix(b"?")
+            .ok_or((FaultKind::InvalidDeclaration, 0))?;
         check_declaration(inner).map_err(|kind| (kind, 0))?;
     }
     Ok(scan)
@@ -452,28 +541,42 @@ fn check_declaration(inner: &[u8]) -> Result<(), FaultKind> {
         let trimmed = rest.trim_start_matches(space);
         if trimmed.is_empty() {
             // The version is required.
-            return if expected.len() == 3 { Err(FaultKind::InvalidDeclaration) } else { Ok(()) };
+            return if expected.len() == 3 {
+                Err(FaultKind::InvalidDeclaration)
+            } else {
+                Ok(())
+            };
         }
         if trimmed.len() == rest.len() {
             return Err(FaultKind::InvalidDeclaration);
         }
-        let (name, value) = trimmed.split_once('=').ok_or(FaultKind::InvalidDeclaration)?;
+        let (name, value) = trimmed
+            .split_once('=')
+            .ok_or(FaultKind::InvalidDeclaration)?;
         let name = name.trim_end_matches(space);
         let position = expected.iter().position(|&known| known == name);
         let position = position.ok_or(FaultKind::InvalidDeclaration)?;
         if expected.len() == 3 && position > 0 {
             return Err(FaultKind::InvalidDeclaration);
         }
-        expected = expected.get(position.saturating_add(1)..).unwrap_or_default();
+        expected = expected
+            .get(position.saturating_add(1)..)
+            .unwrap_or_default();
         let value = value.trim_start_matches(space);
         let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"'));
         let quote = quote.ok_or(FaultKind::InvalidDeclaration)?;
         let value = value.strip_prefix(quote).unwrap_or_default();
-        let (value, tail) = value.split_once(quote).ok_or(FaultKind::InvalidDeclaration)?;
+        let (value, tail) = value
+            .split_once(quote)
+            .ok_or(FaultKind::InvalidDeclaration)?;
         match name {
             "version" if value != "1.0" => return Err(FaultKind::InvalidDeclaration),
-            "encoding" if !value.eq_ignore_ascii_case("utf-8") => return Err(FaultKind::UnsupportedEncoding),
-            "standalone" if !matches!(value, "yes" | "no") => return Err(FaultKind::InvalidDeclaration),
+            "encoding" if !value.eq_ignore_ascii_case("utf-8") => {
+                return Err(FaultKind::UnsupportedEncoding);
+            }
+            "standalone" if !matches!(value, "yes" | "no") => {
+                return Err(FaultKind::InvalidDeclaration);
+            }
             _ => {}
         }
         rest = tail;
@@ -491,7 +594,9 @@ fn context_of(header: ElementRef<'_>) -> Context {
         .collect();
     Context {
         declarations,
-        lang: header.attribute_ns("lang", crate::XML_NAMESPACE).map(|lang| lang.into_owned()),
+        lang: header
+            .attribute_ns("lang", crate::XML_NAMESPACE)
+            .map(|lang| lang.into_owned()),
         root: String::from(header.qualified_name()),
     }
 }

@@ -63,7 +63,10 @@ impl Node {
     }
 
     pub(crate) fn is_text(self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::TextEscaped | Kind::Section | Kind::SectionEscaped)
+        matches!(
+            self.kind,
+            Kind::Text | Kind::TextEscaped | Kind::Section | Kind::SectionEscaped
+        )
     }
 
     pub(crate) fn name_range(self) -> Range<usize> {

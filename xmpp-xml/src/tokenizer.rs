@@ -140,9 +140,18 @@ impl Tokenizer {
         };
         let limit = index(limit);
         let view = bytes.get(..limit).unwrap_or(bytes);
-        let result = Reading { token: self, work, bytes: view, context, limits }.run();
+        let result = Reading {
+            token: self,
+            work,
+            bytes: view,
+            context,
+            limits,
+        }
+        .run();
         match result {
-            Ok(Progress::Partial) if bytes.len() > limit => Err(prefer_encoding(view, (too_long, limit))),
+            Ok(Progress::Partial) if bytes.len() > limit => {
+                Err(prefer_encoding(view, (too_long, limit)))
+            }
             Ok(progress) => Ok(progress),
             Err(refusal) => Err(prefer_encoding(view, refusal)),
         }
@@ -244,7 +253,9 @@ impl Reading<'_> {
                 }
                 Some(b'&' | b'\r') => self.token.escaped = true,
                 Some(b'>') => {
-                    if end >= at.saturating_add(2) && self.slice(end.saturating_sub(2), end) == b"]]" {
+                    if end >= at.saturating_add(2)
+                        && self.slice(end.saturating_sub(2), end) == b"]]"
+                    {
                         return Err((FaultKind::SectionEndInText, end.saturating_sub(2)));
                     }
                 }
@@ -257,14 +268,25 @@ impl Reading<'_> {
 
     fn text(&mut self, start: usize, end: usize) -> Result<(), Refusal> {
         self.check_data(start, end, true)?;
-        let kind = if self.token.escaped { Kind::TextEscaped } else { Kind::Text };
+        let kind = if self.token.escaped {
+            Kind::TextEscaped
+        } else {
+            Kind::Text
+        };
         self.push_text(kind, start, end);
         Ok(())
     }
 
     fn push_text(&mut self, kind: Kind, start: usize, end: usize) {
         let length = number(end.saturating_sub(start));
-        self.push(Node { kind, prefix: 0, name: 0, start: number(start), a: number(start), b: length });
+        self.push(Node {
+            kind,
+            prefix: 0,
+            name: 0,
+            start: number(start),
+            a: number(start),
+            b: length,
+        });
     }
 
     /// The checks of character data that only its marks call for.
@@ -277,7 +299,8 @@ impl Reading<'_> {
             }
         }
         if self.token.escaped && references {
-            escape::check_references(data).map_err(|(kind, at)| (kind, start.saturating_add(at)))?;
+            escape::check_references(data)
+                .map_err(|(kind, at)| (kind, start.saturating_add(at)))?;
         }
         Ok(())
     }
@@ -285,7 +308,9 @@ impl Reading<'_> {
     /// At a `<`: which construct is it?
     fn markup(&mut self, at: usize) -> Result<Step, Refusal> {
         const SECTION: &[u8] = b"<![CDATA[";
-        let Some(next) = self.byte(at.saturating_add(1)) else { return Ok(Step::More) };
+        let Some(next) = self.byte(at.saturating_add(1)) else {
+            return Ok(Step::More);
+        };
         match next {
             b'/' if self.token.depth > 0 => Ok(self.enter(Phase::EndName, at.saturating_add(2))),
             b'?' => Err((FaultKind::ProcessingInstruction, at)),
@@ -324,7 +349,11 @@ impl Reading<'_> {
                     let close = end.saturating_sub(2);
                     if close >= at && self.slice(close, end) == b"]]" {
                         self.check_data(at, close, false)?;
-                        let kind = if self.token.escaped { Kind::SectionEscaped } else { Kind::Section };
+                        let kind = if self.token.escaped {
+                            Kind::SectionEscaped
+                        } else {
+                            Kind::Section
+                        };
                         self.push_text(kind, at, close);
                         return Ok(self.enter(Phase::Content, end.saturating_add(1)));
                     }
@@ -355,14 +384,23 @@ impl Reading<'_> {
             return Err((FaultKind::UnexpectedByte, at));
         }
         let prefix = split_name(self.slice(at, end)).map_err(|encoding| {
-            (if encoding { FaultKind::InvalidUtf8 } else { FaultKind::InvalidName }, at)
+            (
+                if encoding {
+                    FaultKind::InvalidUtf8
+                } else {
+                    FaultKind::InvalidName
+                },
+                at,
+            )
         })?;
         u8::try_from(prefix).map_err(|_| (FaultKind::NameTooLong, at))
     }
 
     fn start_name(&mut self) -> Result<Step, Refusal> {
         let at = self.token.at;
-        let Some(end) = self.name()? else { return Ok(Step::More) };
+        let Some(end) = self.name()? else {
+            return Ok(Step::More);
+        };
         let prefix = self.prefix(at, end)?;
         if prefix == 5 && self.slice(at, end).starts_with(b"xmlns") {
             return Err((FaultKind::ReservedDeclaration, at));
@@ -376,7 +414,8 @@ impl Reading<'_> {
                 return Err((FaultKind::TooManyChildren, at));
             }
         }
-        let name = u16::try_from(end.saturating_sub(at)).map_err(|_| (FaultKind::NameTooLong, at))?;
+        let name =
+            u16::try_from(end.saturating_sub(at)).map_err(|_| (FaultKind::NameTooLong, at))?;
         let entry = self.push(Node {
             kind: Kind::Open,
             prefix,
@@ -419,24 +458,52 @@ impl Reading<'_> {
                     };
                 }
                 Some(_) if !spaced => {
-                    let first = self.byte(at).is_some_and(|b| name_end(&[b, b' '], 0) == Some(1));
-                    let kind = if first { FaultKind::MissingSpace } else { FaultKind::UnexpectedByte };
+                    let first = self
+                        .byte(at)
+                        .is_some_and(|b| name_end(&[b, b' '], 0) == Some(1));
+                    let kind = if first {
+                        FaultKind::MissingSpace
+                    } else {
+                        FaultKind::UnexpectedByte
+                    };
                     return Err((kind, at));
                 }
                 Some(_) => {}
             }
         }
         let at = self.token.at;
-        let Some(end) = self.name()? else { return Ok(Step::More) };
+        let Some(end) = self.name()? else {
+            return Ok(Step::More);
+        };
         let prefix = self.prefix(at, end)?;
-        let name = u16::try_from(end.saturating_sub(at)).map_err(|_| (FaultKind::NameTooLong, at))?;
-        let mut node = Node { kind: Kind::Attribute, prefix, name, start: number(at), a: 0, b: 0 };
+        let name =
+            u16::try_from(end.saturating_sub(at)).map_err(|_| (FaultKind::NameTooLong, at))?;
+        let mut node = Node {
+            kind: Kind::Attribute,
+            prefix,
+            name,
+            start: number(at),
+            a: 0,
+            b: 0,
+        };
         let text = self.slice(at, end);
         if text == b"xmlns" {
-            node = Node { kind: Kind::Declaration, prefix: 0, name: 0, start: number(end), ..node };
+            node = Node {
+                kind: Kind::Declaration,
+                prefix: 0,
+                name: 0,
+                start: number(end),
+                ..node
+            };
         } else if prefix == 5 && text.starts_with(b"xmlns") {
             let start = number(at.saturating_add(6));
-            node = Node { kind: Kind::Declaration, prefix: 0, name: name.saturating_sub(6), start, ..node };
+            node = Node {
+                kind: Kind::Declaration,
+                prefix: 0,
+                name: name.saturating_sub(6),
+                start,
+                ..node
+            };
         }
         if node.kind == Kind::Declaration {
             let scope = number(self.work.scope.len());
@@ -470,7 +537,9 @@ impl Reading<'_> {
         self.token.at = at;
         match self.byte(at) {
             None => Ok(Step::More),
-            Some(quote @ (b'\'' | b'"')) => Ok(self.enter(Phase::Value(quote), at.saturating_add(1))),
+            Some(quote @ (b'\'' | b'"')) => {
+                Ok(self.enter(Phase::Value(quote), at.saturating_add(1)))
+            }
             Some(_) => Err((FaultKind::UnexpectedByte, at)),
         }
     }
@@ -494,8 +563,14 @@ impl Reading<'_> {
         };
         self.check_data(at, end, true)?;
         let escaped = self.token.escaped;
-        let Some(&node) = self.work.tape.last() else { return Err((FaultKind::UnexpectedByte, at)) };
-        let mut node = Node { a: number(at), b: number(end.saturating_sub(at)), ..node };
+        let Some(&node) = self.work.tape.last() else {
+            return Err((FaultKind::UnexpectedByte, at));
+        };
+        let mut node = Node {
+            a: number(at),
+            b: number(end.saturating_sub(at)),
+            ..node
+        };
         if node.kind == Kind::Declaration {
             node = self.declaration(node, at, end, escaped)?;
         } else if escaped {
@@ -507,12 +582,25 @@ impl Reading<'_> {
         if node.prefix > 0 {
             // Filled in at the end of the tag: declarations may stand behind their use.
             let a = NamespaceId::None.pack();
-            self.push(Node { kind: Kind::AttributeNamespace, prefix: 0, name: 0, start: 0, a, b: 0 });
+            self.push(Node {
+                kind: Kind::AttributeNamespace,
+                prefix: 0,
+                name: 0,
+                start: 0,
+                a,
+                b: 0,
+            });
         }
         Ok(self.enter(Phase::Tag { spaced: false }, end.saturating_add(1)))
     }
 
-    fn declaration(&mut self, mut node: Node, at: usize, end: usize, escaped: bool) -> Result<Node, Refusal> {
+    fn declaration(
+        &mut self,
+        mut node: Node,
+        at: usize,
+        end: usize,
+        escaped: bool,
+    ) -> Result<Node, Refusal> {
         if escaped {
             let raw = core::str::from_utf8(self.bytes.get(at..end).unwrap_or_default())
                 .map_err(|_| (FaultKind::InvalidUtf8, at))?;
@@ -552,7 +640,9 @@ impl Reading<'_> {
     }
 
     fn resolve_tag(&mut self, open: usize) -> Result<(), Refusal> {
-        let Some(&node) = self.work.tape.get(open) else { return Ok(()) };
+        let Some(&node) = self.work.tape.get(open) else {
+            return Ok(());
+        };
         let namespace = self.resolve(node)?;
         if let Some(node) = self.work.tape.get_mut(open) {
             node.a = namespace.pack();
@@ -583,12 +673,22 @@ impl Reading<'_> {
             return Ok(NamespaceId::Xml);
         }
         for &entry in self.work.scope.iter().rev() {
-            let Some(&declaration) = self.work.tape.get(index(entry)) else { continue };
+            let Some(&declaration) = self.work.tape.get(index(entry)) else {
+                continue;
+            };
             if self.bytes.get(declaration.name_range()) == Some(prefix) {
-                return Ok(if declaration.b == 0 { NamespaceId::None } else { NamespaceId::Local(entry) });
+                return Ok(if declaration.b == 0 {
+                    NamespaceId::None
+                } else {
+                    NamespaceId::Local(entry)
+                });
             }
         }
-        let found = self.context.declarations.iter().position(|d| d.prefix.as_bytes() == prefix);
+        let found = self
+            .context
+            .declarations
+            .iter()
+            .position(|d| d.prefix.as_bytes() == prefix);
         match found {
             Some(entry) => Ok(NamespaceId::Context(number(entry))),
             None if prefix.is_empty() => Ok(NamespaceId::None),
@@ -597,11 +697,20 @@ impl Reading<'_> {
     }
 
     fn check_declarations(&self) -> Result<(), Refusal> {
-        let own = self.work.scope.get(self.token.outer_scope..).unwrap_or_default();
-        let mut earlier = own.iter().filter_map(|&entry| self.work.tape.get(index(entry)));
+        let own = self
+            .work
+            .scope
+            .get(self.token.outer_scope..)
+            .unwrap_or_default();
+        let mut earlier = own
+            .iter()
+            .filter_map(|&entry| self.work.tape.get(index(entry)));
         while let Some(first) = earlier.next() {
             let prefix = self.bytes.get(first.name_range());
-            if let Some(second) = earlier.clone().find(|n| self.bytes.get(n.name_range()) == prefix) {
+            if let Some(second) = earlier
+                .clone()
+                .find(|n| self.bytes.get(n.name_range()) == prefix)
+            {
                 return Err((FaultKind::DuplicateAttribute, index(second.start)));
             }
         }
@@ -616,13 +725,20 @@ impl Reading<'_> {
         let mut sorted = core::mem::take(&mut self.work.sorted);
         sorted.clear();
         let entries = self.work.tape.iter().enumerate().skip(head);
-        sorted.extend(entries.filter(|(_, node)| node.is_attribute()).map(|(entry, _)| number(entry)));
+        sorted.extend(
+            entries
+                .filter(|(_, node)| node.is_attribute())
+                .map(|(entry, _)| number(entry)),
+        );
         let duplicate = if sorted.len() <= PAIRWISE {
             let mut rest = sorted.as_slice();
             let mut found = None;
             while let Some((&first, tail)) = rest.split_first() {
                 let name = self.expanded(first);
-                found = tail.iter().copied().find(|&entry| self.expanded(entry) == name);
+                found = tail
+                    .iter()
+                    .copied()
+                    .find(|&entry| self.expanded(entry) == name);
                 if found.is_some() {
                     break;
                 }
@@ -630,12 +746,17 @@ impl Reading<'_> {
             }
             found
         } else {
-            sorted.sort_unstable_by(|&a, &b| self.expanded(a).cmp(&self.expanded(b)).then(a.cmp(&b)));
+            sorted
+                .sort_unstable_by(|&a, &b| self.expanded(a).cmp(&self.expanded(b)).then(a.cmp(&b)));
             let equal = |pair: &&[u32]| match pair {
                 [a, b] => self.expanded(*a) == self.expanded(*b),
                 _ => false,
             };
-            sorted.windows(2).filter(equal).filter_map(|pair| pair.last().copied()).min()
+            sorted
+                .windows(2)
+                .filter(equal)
+                .filter_map(|pair| pair.last().copied())
+                .min()
         };
         self.work.sorted = sorted;
         match duplicate.and_then(|entry| self.work.tape.get(index(entry))) {
@@ -646,13 +767,21 @@ impl Reading<'_> {
 
     /// Local name first: it tells most names apart.
     fn expanded(&self, entry: u32) -> (&[u8], &[u8]) {
-        let Some(&node) = self.work.tape.get(index(entry)) else { return (b"", b"") };
+        let Some(&node) = self.work.tape.get(index(entry)) else {
+            return (b"", b"");
+        };
         let name = self.bytes.get(node.name_range()).unwrap_or_default();
         if node.prefix == 0 {
             return (name, b"");
         }
-        let local = name.get(usize::from(node.prefix).saturating_add(1)..).unwrap_or_default();
-        let id = self.work.tape.get(index(entry).saturating_add(1)).map_or(NamespaceId::None.pack(), |n| n.a);
+        let local = name
+            .get(usize::from(node.prefix).saturating_add(1)..)
+            .unwrap_or_default();
+        let id = self
+            .work
+            .tape
+            .get(index(entry).saturating_add(1))
+            .map_or(NamespaceId::None.pack(), |n| n.a);
         (local, self.namespace(NamespaceId::unpack(id)))
     }
 
@@ -663,9 +792,11 @@ impl Reading<'_> {
             NamespaceId::Local(entry) => self.work.tape.get(index(entry)).map_or(b"", |&node| {
                 namespace_bytes(self.bytes, self.work.decoded.as_bytes(), node)
             }),
-            NamespaceId::Context(entry) => {
-                self.context.declarations.get(index(entry)).map_or(b"", |d| d.namespace.as_bytes())
-            }
+            NamespaceId::Context(entry) => self
+                .context
+                .declarations
+                .get(index(entry))
+                .map_or(b"", |d| d.namespace.as_bytes()),
         }
     }
 
@@ -673,11 +804,21 @@ impl Reading<'_> {
 
     fn end_name(&mut self) -> Result<Step, Refusal> {
         let at = self.token.at;
-        let Some(end) = self.name()? else { return Ok(Step::More) };
-        let open = self.work.tape.get(index(self.token.current)).map(|node| node.name_range());
+        let Some(end) = self.name()? else {
+            return Ok(Step::More);
+        };
+        let open = self
+            .work
+            .tape
+            .get(index(self.token.current))
+            .map(|node| node.name_range());
         let expected = open.and_then(|range| self.bytes.get(range));
         if expected != Some(self.slice(at, end)) {
-            let kind = if at == end { FaultKind::UnexpectedByte } else { FaultKind::MismatchedEndTag };
+            let kind = if at == end {
+                FaultKind::UnexpectedByte
+            } else {
+                FaultKind::MismatchedEndTag
+            };
             return Err((kind, at));
         }
         // Keeps where the end tag began in `at`.
@@ -733,6 +874,10 @@ impl Reading<'_> {
 
 /// The namespace of a declaration.
 pub(crate) fn namespace_bytes<'b>(bytes: &'b [u8], decoded: &'b [u8], node: Node) -> &'b [u8] {
-    let source = if node.kind == Kind::DeclarationDecoded { decoded } else { bytes };
+    let source = if node.kind == Kind::DeclarationDecoded {
+        decoded
+    } else {
+        bytes
+    };
     source.get(node.value_range()).unwrap_or_default()
 }

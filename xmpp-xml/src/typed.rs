@@ -141,7 +141,11 @@ pub trait FromXml<'a>: Sized {
     /// # Errors
     /// If the content of the element is not as the type demands.
     fn from_matching(element: ElementRef<'a>) -> Result<Option<Self>, FromXmlError> {
-        if Self::matches(element) { Self::from_xml(element).map(Some) } else { Ok(None) }
+        if Self::matches(element) {
+            Self::from_xml(element).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -227,19 +231,34 @@ impl FromXmlError {
     /// The attribute `name` must be there and is not.
     #[cold]
     pub fn missing_attribute(element: ElementRef<'_>, name: &str) -> Self {
-        Self::new(FromXmlErrorKind::MissingAttribute, element, Some(name), None)
+        Self::new(
+            FromXmlErrorKind::MissingAttribute,
+            element,
+            Some(name),
+            None,
+        )
     }
 
     /// The value of the attribute `name` is refused.
     #[cold]
     pub fn attribute(element: ElementRef<'_>, name: &str, reason: ValueError) -> Self {
-        Self::new(FromXmlErrorKind::Attribute, element, Some(name), Some(reason))
+        Self::new(
+            FromXmlErrorKind::Attribute,
+            element,
+            Some(name),
+            Some(reason),
+        )
     }
 
     /// The attribute `name` is not allowed.
     #[cold]
     pub fn unknown_attribute(element: ElementRef<'_>, name: &str) -> Self {
-        Self::new(FromXmlErrorKind::UnknownAttribute, element, Some(name), None)
+        Self::new(
+            FromXmlErrorKind::UnknownAttribute,
+            element,
+            Some(name),
+            None,
+        )
     }
 
     /// The child `name` must be there and is not.
@@ -286,7 +305,15 @@ impl FromXmlError {
     ) -> Self {
         let (name, namespace) = (element.name().to_owned(), element.namespace().to_owned());
         let part = part.map(str::to_owned);
-        Self { inner: Box::new(Inner { kind, element: name, namespace, part, reason }) }
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                element: name,
+                namespace,
+                part,
+                reason,
+            }),
+        }
     }
 
     /// What is wrong.
@@ -324,7 +351,13 @@ impl FromXmlError {
 impl fmt::Display for FromXmlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names come from the network: quoted and escaped, they cannot break a log line.
-        let Inner { kind, element, namespace, part, reason } = &*self.inner;
+        let Inner {
+            kind,
+            element,
+            namespace,
+            part,
+            reason,
+        } = &*self.inner;
         write!(f, "element {element:?} of {namespace:?}")?;
         let part = part.as_deref().unwrap_or_default();
         match kind {
@@ -457,7 +490,9 @@ macro_rules! owned {
     )*};
 }
 
-owned!(bool, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64);
+owned!(
+    bool, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64
+);
 owned!(String, Element, Base64, DateTime, Civil, Duration);
 
 /// What the code that the derives generate is made of; no part of the interface.

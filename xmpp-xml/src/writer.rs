@@ -67,7 +67,9 @@ impl<'w> Writer<'w> {
     pub fn stream_header(out: &'w mut Vec<u8>, content: &'w str) -> Self {
         let mut writer = Self::begin(out, content, true);
         writer.header = true;
-        writer.out.extend_from_slice(b"<?xml version='1.0'?><stream:stream xmlns='");
+        writer
+            .out
+            .extend_from_slice(b"<?xml version='1.0'?><stream:stream xmlns='");
         let valid = escape::encode(writer.out, content, Place::Value);
         writer.out.extend_from_slice(b"' xmlns:stream='");
         writer.out.extend_from_slice(STREAM_NAMESPACE.as_bytes());
@@ -76,14 +78,26 @@ impl<'w> Writer<'w> {
             writer.refuse(WriteError::Character);
         }
         writer.tag_open = true;
-        writer.stack.push(Open { name: 0..0, default: Default::Outer });
+        writer.stack.push(Open {
+            name: 0..0,
+            default: Default::Outer,
+        });
         writer
     }
 
     fn begin(out: &'w mut Vec<u8>, outer: &'w str, in_stream: bool) -> Self {
         let begin = out.len();
         let stack = Stack::default();
-        Self { out, begin, outer, in_stream, header: false, tag_open: false, stack, error: None }
+        Self {
+            out,
+            begin,
+            outer,
+            in_stream,
+            header: false,
+            tag_open: false,
+            stack,
+            error: None,
+        }
     }
 
     /// Opens an element; `namespace` is empty for none.
@@ -104,7 +118,10 @@ impl<'w> Writer<'w> {
         self.out.extend_from_slice(name.as_bytes());
         let name = from..self.out.len();
         let around = self.default_namespace();
-        let mut default = self.stack.last().map_or(Default::Outer, |open| open.default.clone());
+        let mut default = self
+            .stack
+            .last()
+            .map_or(Default::Outer, |open| open.default.clone());
         if !prefixed && around != namespace.as_bytes() {
             self.out.extend_from_slice(b" xmlns='");
             let from = self.out.len();
@@ -174,7 +191,9 @@ impl<'w> Writer<'w> {
 
     /// Adds `xml:lang`. The tag is refused if it does not look like one (RFC 5646 §2.1).
     pub fn lang(&mut self, tag: &str) -> &mut Self {
-        let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        let part = |part: &str| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
         if !tag.is_empty() && !tag.split('-').all(part) {
             self.refuse(WriteError::LanguageTag);
         }
@@ -183,7 +202,8 @@ impl<'w> Writer<'w> {
 
     /// Declares a prefix on the element just opened, for qualified names in content (`xsi:type='xs:string'`).
     pub fn declare(&mut self, prefix: &str, namespace: &str) -> &mut Self {
-        let reserved = matches!(prefix, "xml" | "xmlns") || matches!(namespace, XML_NAMESPACE | XMLNS_NAMESPACE);
+        let reserved = matches!(prefix, "xml" | "xmlns")
+            || matches!(namespace, XML_NAMESPACE | XMLNS_NAMESPACE);
         if !is_ncname(prefix) || namespace.is_empty() || reserved {
             self.refuse(WriteError::Namespace);
         }
@@ -221,7 +241,9 @@ impl<'w> Writer<'w> {
             self.refuse(WriteError::Unbalanced);
             return self;
         }
-        let Some(open) = self.stack.pop() else { return self };
+        let Some(open) = self.stack.pop() else {
+            return self;
+        };
         if self.tag_open {
             self.tag_open = false;
             self.out.extend_from_slice(b"/>");
@@ -247,7 +269,7 @@ impl<'w> Writer<'w> {
     /// Writes an element that was read: as the bytes that came in where their names mean the same here, and else
     /// anew with the declarations it needs.
     pub fn element(&mut self, element: ElementRef<'_>) -> &mut Self {
-        if self.binds_all_of(element) {
+        if element.is_closed() && self.binds_all_of(element) {
             self.close_tag();
             self.out.extend_from_slice(element.bytes().as_bytes());
             return self;
@@ -268,12 +290,19 @@ impl<'w> Writer<'w> {
     /// assert_eq!(out, b"<message to='b' from='a@example.org/x'><body>hi</body></message>");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn forward(&mut self, element: ElementRef<'_>, attributes: &[(&str, Option<&str>)]) -> &mut Self {
+    pub fn forward(
+        &mut self,
+        element: ElementRef<'_>,
+        attributes: &[(&str, Option<&str>)],
+    ) -> &mut Self {
         if !element.prefix().is_empty() || !self.binds_all_of(element) {
             return self.rewrite(element, attributes);
         }
         self.start(element.name(), element.namespace());
-        for (prefix, namespace) in element.declarations().filter(|(prefix, _)| !prefix.is_empty()) {
+        for (prefix, namespace) in element
+            .declarations()
+            .filter(|(prefix, _)| !prefix.is_empty())
+        {
             self.declare(prefix, namespace);
         }
         self.copy_attributes(element, attributes);
@@ -336,7 +365,11 @@ impl<'w> Writer<'w> {
     }
 
     fn typed(&mut self, value: &dyn ToXmlText, place: Place) {
-        let mut escaping = Escaping { out: self.out, place, valid: true };
+        let mut escaping = Escaping {
+            out: self.out,
+            place,
+            valid: true,
+        };
         let written = value.write_text(&mut escaping);
         if !escaping.valid {
             self.refuse(WriteError::Character);
@@ -376,7 +409,9 @@ impl<'w> Writer<'w> {
     fn binds_all_of(&self, element: ElementRef<'_>) -> bool {
         element.leans_on().all(|(prefix, namespace)| match prefix {
             "" => self.default_namespace() == namespace.as_bytes(),
-            "stream" => self.in_stream && namespace == STREAM_NAMESPACE && !self.redeclares_stream(),
+            "stream" => {
+                self.in_stream && namespace == STREAM_NAMESPACE && !self.redeclares_stream()
+            }
             _ => false,
         })
     }
@@ -418,7 +453,10 @@ impl<'w> Writer<'w> {
     /// Writes an element anew, its prefixes declared for the sake of qualified names in content.
     fn rewrite(&mut self, element: ElementRef<'_>, replaced: &[(&str, Option<&str>)]) -> &mut Self {
         self.start(element.name(), element.namespace());
-        let own: Vec<_> = element.declarations().filter(|(prefix, _)| !prefix.is_empty()).collect();
+        let own: Vec<_> = element
+            .declarations()
+            .filter(|(prefix, _)| !prefix.is_empty())
+            .collect();
         for (prefix, namespace) in element.outer_declarations() {
             let standard = prefix == "stream" && namespace == STREAM_NAMESPACE;
             if !standard && own.iter().all(|(other, _)| *other != prefix) {
@@ -442,7 +480,10 @@ impl<'w> Writer<'w> {
                 }
                 Some(NodeRef::Element(child)) => {
                     self.start(child.name(), child.namespace());
-                    for (prefix, namespace) in child.declarations().filter(|(prefix, _)| !prefix.is_empty()) {
+                    for (prefix, namespace) in child
+                        .declarations()
+                        .filter(|(prefix, _)| !prefix.is_empty())
+                    {
                         self.declare(prefix, namespace);
                     }
                     self.copy_attributes(child, &[]);

@@ -1,5 +1,11 @@
 //! CAs, certificates and connected pairs for the tests.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::panic
+)]
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -89,7 +95,8 @@ impl Issued {
 /// Both ends of a loopback connection in clear: client, server.
 pub async fn pair() -> (Connection, Connection) {
     let (listener, address) = listen().await;
-    let (client, server) = tokio::join!(Connector::new().connect_to(&[address]), listener.accept());
+    let (connector, addresses) = (Connector::new(), [address]);
+    let (client, server) = tokio::join!(connector.connect_to(&addresses), listener.accept());
     (client.unwrap(), server.unwrap())
 }
 
@@ -144,4 +151,52 @@ pub fn command(arguments: &[String]) -> Command {
     let mut command = Command::new(program);
     command.args(rest);
     command
+}
+
+/// Peers on bare rustls, to do what this crate does not.
+pub mod raw {
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::version::{TLS12, TLS13};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::{Authority, DOMAIN, Issued};
+
+    pub type Versions = &'static [&'static SupportedProtocolVersion];
+    pub const ALL_VERSIONS: Versions = &[&TLS13, &TLS12];
+    pub const ONLY_TLS12: Versions = &[&TLS12];
+
+    pub fn name() -> ServerName<'static> {
+        ServerName::try_from(DOMAIN).unwrap()
+    }
+
+    pub fn client(authority: &Authority, versions: Versions, alpn: &[&[u8]]) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(authority.der())).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        TlsConnector::from(Arc::new(config))
+    }
+
+    pub fn server(issued: &Issued, versions: Versions) -> TlsAcceptor {
+        let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes());
+        let chain = chain.collect::<Result<_, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }

@@ -1,0 +1,963 @@
+//! Streams (RFC 6120 §4 to §7): one machine for both sides of a client-to-server stream, without I/O.
+//!
+//! A [`Stream`] negotiates by itself: header, STARTTLS, SASL, resource binding, each as often as it is
+//! due. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
+//! where it stands, and writes those that are sent straight into its output.
+//!
+//! # Driving a stream
+//!
+//! **After any `handle_*` or mutator, call [`poll_event`](Stream::poll_event) and
+//! [`poll_transmit`](Stream::poll_transmit) until they give nothing, and then ask
+//! [`poll_timeout`](Stream::poll_timeout) when to call [`handle_timeout`](Stream::handle_timeout).**
+//! Write what `poll_transmit` gave before acting on [`Event::StartTls`], [`Event::Closed`] or
+//! [`Event::Failed`]. One read from the connection is handled like this:
+//!
+//! ```
+//! use xmpp_core::stream::Stream;
+//! use xmpp_core::time::Instant;
+//! use xmpp_xml::Scratch;
+//!
+//! fn received(stream: &mut Stream, scratch: &mut Scratch, bytes: &[u8], now: Instant, out: &mut Vec<u8>) {
+//!     let mut input = bytes;
+//!     loop {
+//!         if let Some(stanza) = stream.handle_bytes(scratch, &mut input, now) {
+//!             println!("{stanza}");
+//!         }
+//!         while let Some(event) = stream.poll_event() {
+//!             println!("{event:?}"); // answer tickets here, or later
+//!         }
+//!         stream.poll_transmit(out);
+//!         if input.is_empty() || stream.is_waiting() {
+//!             break; // keep what is left of the input until the ticket is answered
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A stanza borrows the stream until it is dropped. What is to be sent in answer to it is written
+//! elsewhere meanwhile, for instance with [`Writer::in_stream`] into a buffer of the caller's, and given
+//! to [`Stream::send_bytes`].
+//!
+//! The [front page](crate) has two machines that talk to each other from header to closing tag.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use xmpp_sasl::Channel;
+use xmpp_xml::{ElementRef, Event as XmlEvent, Limits, Parser, STREAM_END, Scratch, Writer};
+
+use crate::entropy::Entropy;
+use crate::error::{StanzaCondition, StanzaError, StreamCondition, StreamError};
+use crate::jid::Jid;
+use crate::ns;
+use crate::stanza::{IqBuilder, StanzaKind, error_reply};
+use crate::time::Instant;
+
+mod bind;
+mod config;
+mod error;
+mod event;
+mod header;
+mod negotiation;
+mod sasl;
+mod session;
+mod starttls;
+
+pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
+pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
+pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+
+use negotiation::{
+    Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
+};
+
+/// One stream, seen from one side. See the [module](self) for how to drive it.
+///
+/// The state of the negotiation is dropped when the stream is established. What is left is small, and
+/// between stanzas no buffer is held but the output, if it was not given away.
+pub struct Stream {
+    parser: Parser,
+    inner: Inner,
+}
+
+/// Everything but the parser, from which a stanza is borrowed while this goes on.
+struct Inner {
+    config: Config,
+    stage: Stage,
+    negotiation: Option<Box<Negotiation>>,
+    output: Vec<u8>,
+    events: VecDeque<Event>,
+    jid: Option<Jid>,
+    id: Option<Box<str>>,
+    /// When the negotiation or the closing has lasted too long.
+    deadline: Option<Instant>,
+    /// When to see whether something was sent.
+    keepalive: Option<Instant>,
+    /// Whether something was sent since.
+    has_sent: bool,
+    /// Whether our header is out, so that errors and the closing tag have something to stand in.
+    is_open: bool,
+    /// Whether bytes have to come through TLS that has not begun.
+    is_silent: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Negotiating,
+    Established,
+    /// Our closing tag is out, the peer's is due.
+    Closing,
+    Closed,
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Headers and features are exchanged.
+    Opening,
+    /// The transport does its TLS handshake.
+    Handshake,
+    /// SASL is under way.
+    Authenticating,
+    /// A resource is being bound.
+    Binding,
+    /// Stanzas flow.
+    Established,
+    /// The closing tag was sent, the peer's is due.
+    Closing,
+    /// It is over.
+    Closed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening => "while the stream was opened",
+            Self::Handshake => "during the TLS handshake",
+            Self::Authenticating => "during authentication",
+            Self::Binding => "while a resource was bound",
+            Self::Established => "while the stream was established",
+            Self::Closing => "while the stream was closed",
+            Self::Closed => "after the stream was closed",
+        })
+    }
+}
+
+impl Stream {
+    /// The side that connects. Its header is ready to be sent, unless the transport begins with TLS
+    /// ([`Encryption::Direct`]): then [`handle_tls`](Self::handle_tls) comes first.
+    ///
+    /// One configuration behind an `Arc` serves any number of streams.
+    #[must_use]
+    pub fn initiator(
+        config: impl Into<Arc<InitiatorConfig>>,
+        entropy: Entropy,
+        now: Instant,
+    ) -> Self {
+        let config = config.into();
+        let (limits, timeout) = (config.limits, config.negotiation_timeout);
+        let mut stream = Self::new(Config::Initiator(config), entropy, limits, now + timeout);
+        stream.inner.begin();
+        stream
+    }
+
+    /// The side that is connected to. It waits for the peer's header, or for
+    /// [`handle_tls`](Self::handle_tls) with [`Encryption::Direct`].
+    ///
+    /// One configuration behind an `Arc` serves any number of streams.
+    #[must_use]
+    pub fn receiver(
+        config: impl Into<Arc<ReceiverConfig>>,
+        entropy: Entropy,
+        now: Instant,
+    ) -> Self {
+        let config = config.into();
+        let bytes = config.unauthenticated_bytes.min(config.limits.stanza_bytes);
+        let limits = config.limits.stanza_bytes(bytes);
+        let timeout = config.negotiation_timeout;
+        Self::new(Config::Receiver(config), entropy, limits, now + timeout)
+    }
+
+    fn new(config: Config, entropy: Entropy, limits: Limits, deadline: Instant) -> Self {
+        let negotiation = Negotiation::new(config.clone(), entropy);
+        let is_silent = negotiation.phase == Phase::Handshake;
+        Self {
+            parser: Parser::new(limits),
+            inner: Inner {
+                config,
+                stage: Stage::Negotiating,
+                negotiation: Some(Box::new(negotiation)),
+                output: Vec::new(),
+                events: VecDeque::new(),
+                jid: None,
+                id: None,
+                deadline: Some(deadline),
+                keepalive: None,
+                has_sent: false,
+                is_open: false,
+                is_silent,
+            },
+        }
+    }
+
+    /// Whether stanzas flow: after [`Event::Established`], until the stream is closed by either side.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.inner.stage == Stage::Established
+    }
+
+    /// Whether it is over. Nothing is taken or sent any more; what was written before may still wait in
+    /// [`poll_transmit`](Self::poll_transmit).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.stage == Stage::Closed
+    }
+
+    /// Whether a ticket is open, or the TLS handshake is due: until it is answered no input is taken.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        let phase = self
+            .inner
+            .negotiation
+            .as_ref()
+            .map(|negotiation| negotiation.phase);
+        matches!(phase, Some(Phase::Answer(..) | Phase::Handshake))
+    }
+
+    /// How far the stream has come.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inner.state()
+    }
+
+    /// The full address that was bound: one's own on the initiator, the peer's on the receiver. `None`
+    /// until then.
+    #[must_use]
+    pub fn jid(&self) -> Option<&Jid> {
+        self.inner.jid.as_ref()
+    }
+
+    /// The identifier that the receiver gave the current stream (RFC 6120 §4.7.3).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.inner.id.as_deref()
+    }
+
+    /// How many bytes wait for [`poll_transmit`](Self::poll_transmit). A peer that never reads makes
+    /// this grow: whoever sends decides how much is too much.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.inner.output.len()
+    }
+
+    /// Bytes have arrived. Takes one step: gives the next stanza, or nothing after anything else. Then
+    /// poll, and call again while there is input and the stream is not [waiting](Self::is_waiting).
+    ///
+    /// Stanzas are given only from [`Event::Established`] on, also after this side has closed, until the
+    /// peer has closed too. All other elements are seen to here.
+    pub fn handle_bytes<'a, 'i: 'a>(
+        &'a mut self,
+        scratch: &'a mut Scratch,
+        input: &mut &'i [u8],
+        now: Instant,
+    ) -> Option<ElementRef<'a>> {
+        match self.inner.stage {
+            Stage::Negotiating => {
+                self.negotiate(scratch, input, now);
+                return None;
+            }
+            Stage::Closed => {
+                *input = &[];
+                return None;
+            }
+            Stage::Established | Stage::Closing => {}
+        }
+        match self.parser.next(scratch, input) {
+            Ok(Some(XmlEvent::Element(element))) => {
+                return self.inner.accept(element).then_some(element);
+            }
+            Ok(Some(XmlEvent::End)) => self.inner.handle_end(),
+            Ok(_) => {}
+            Err(fault) => self.inner.end_with(Error::Xml(fault)),
+        }
+        if self.inner.stage == Stage::Closed {
+            *input = &[];
+        }
+        None
+    }
+
+    /// The TLS handshake is done: after [`Event::StartTls`], or at the beginning with
+    /// [`Encryption::Direct`]. The stream begins anew, and nothing that was learned before counts.
+    ///
+    /// # Errors
+    /// [`Misuse::NoHandshake`] at any other time.
+    pub fn handle_tls(&mut self, info: TlsInfo, _now: Instant) -> Result<(), Misuse> {
+        let Some(negotiation) = &mut self.inner.negotiation else {
+            return Err(Misuse::NoHandshake);
+        };
+        if negotiation.phase != Phase::Handshake {
+            return Err(Misuse::NoHandshake);
+        }
+        negotiation.shared.forget();
+        negotiation.shared.facts = Facts::SECURE;
+        negotiation.shared.channel = info
+            .bindings
+            .into_iter()
+            .fold(Channel::tls(), Channel::binding);
+        negotiation.phase = Phase::Header;
+        self.inner.is_silent = false;
+        self.restart();
+        Ok(())
+    }
+
+    /// The application answers [`Event::Lookup`]. With PLAIN this derives keys from the password, which
+    /// takes its time.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_credentials(
+        &mut self,
+        ticket: Ticket,
+        answer: CredentialsAnswer,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        self.handle_answer(ticket, Answer::Credentials(answer), FeatureKind::Sasl, now)
+    }
+
+    /// The application answers [`Event::Bind`]: with the address of the event, with another full address
+    /// of the same account, or with the error to tell the peer (`conflict`, `resource-constraint`,
+    /// `not-allowed`), which may then ask again.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; [`Misuse::WrongAddress`] for an address
+    /// that is not a full one of the account, and the ticket stays open.
+    pub fn handle_bind(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<Jid, StanzaError>,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        if let (Ok(jid), Some(negotiation)) = (&answer, &self.inner.negotiation)
+            && let Some(account) = &negotiation.shared.account
+            && (jid.is_bare() || jid.to_bare_ref() != *account)
+        {
+            return Err(Misuse::WrongAddress);
+        }
+        self.handle_answer(ticket, Answer::Bind(answer), FeatureKind::Bind, now)
+    }
+
+    /// Time has passed: call this when [`poll_timeout`](Self::poll_timeout) says so. Earlier calls do
+    /// nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.inner.handle_timeout(now);
+    }
+
+    /// The connection is gone, or was closed by the peer without TLS or stream being closed.
+    pub fn handle_disconnected(&mut self, _now: Instant) {
+        let state = self.state();
+        match self.inner.stage {
+            Stage::Negotiating | Stage::Established => {
+                self.inner.is_silent = true;
+                self.inner.end_with(Error::Disconnected(state));
+            }
+            Stage::Closing => self.inner.closed(false),
+            Stage::Closed => {}
+        }
+        self.inner.output.clear();
+    }
+
+    /// Sends one or several stanzas, written straight into the output.
+    ///
+    /// # Errors
+    /// [`Misuse`], and nothing was written: before the stream is established, after it was closed, or
+    /// when the writer refused.
+    pub fn send(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Misuse> {
+        self.inner.may_send()?;
+        let before = self.inner.output.len();
+        let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
+        write(&mut writer);
+        writer.finish().map_err(Misuse::Write)?;
+        if self.inner.output.len() == before {
+            return Err(Misuse::NoStanza);
+        }
+        self.inner.has_sent = true;
+        Ok(())
+    }
+
+    /// Sends complete stanzas that were written before with [`Writer::in_stream`] for `jabber:client`:
+    /// once for several receivers, or while a received stanza was still borrowed.
+    ///
+    /// # Errors
+    /// [`Misuse::NotEstablished`], [`Misuse::Closed`], or [`Misuse::NoStanza`] for no bytes.
+    pub fn send_bytes(&mut self, stanzas: &[u8]) -> Result<(), Misuse> {
+        self.inner.may_send()?;
+        if stanzas.is_empty() {
+            return Err(Misuse::NoStanza);
+        }
+        self.inner.output.extend_from_slice(stanzas);
+        self.inner.has_sent = true;
+        Ok(())
+    }
+
+    /// Closes the stream. The peer may send on until it has closed too; wait for [`Event::Closed`], which
+    /// comes in bounded time. Before the stream is established there is nothing to wait for.
+    pub fn close(&mut self, now: Instant) {
+        match self.inner.stage {
+            Stage::Negotiating => {
+                self.inner.write_end();
+                self.inner.closed(false);
+            }
+            Stage::Established => {
+                self.inner.write_end();
+                self.inner.stage = Stage::Closing;
+                self.inner.keepalive = None;
+                self.inner.deadline = Some(now + self.inner.close_timeout());
+            }
+            Stage::Closing | Stage::Closed => {}
+        }
+    }
+
+    /// Ends the stream with an error that the peer is told: a policy it broke, a newer stream that takes
+    /// its place, a shutdown.
+    pub fn fail(&mut self, error: StreamError) {
+        self.inner.end_with(Error::Failed(error));
+    }
+
+    /// Moves what is to be sent behind what `out` holds; says whether there was anything. Where `out` is
+    /// empty the buffers are exchanged, and nothing is copied: with an empty `Vec` of no capacity the
+    /// stream is left without a buffer.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        if self.inner.output.is_empty() {
+            return false;
+        }
+        if out.is_empty() {
+            core::mem::swap(out, &mut self.inner.output);
+        } else {
+            out.append(&mut self.inner.output);
+        }
+        true
+    }
+
+    /// What happened, in order.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.inner.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` for never.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.inner
+            .deadline
+            .into_iter()
+            .chain(self.inner.keepalive)
+            .min()
+    }
+
+    /// One step of the negotiation.
+    fn negotiate(&mut self, scratch: &mut Scratch, input: &mut &[u8], now: Instant) {
+        let Some(negotiation) = &mut self.inner.negotiation else {
+            return;
+        };
+        match negotiation.phase {
+            Phase::Answer(..) => return,
+            // What still came in the clear is nobody's.
+            Phase::Handshake => {
+                *input = &[];
+                return;
+            }
+            _ => {}
+        }
+        let before = input.len();
+        let event = self.parser.next(scratch, input);
+        let taken = before.saturating_sub(input.len());
+        if let Config::Receiver(config) = &self.inner.config
+            && !negotiation.shared.facts.contains(Facts::AUTHENTICATED)
+        {
+            negotiation.received = negotiation.received.saturating_add(taken as u64);
+            if negotiation.received > u64::from(config.unauthenticated_bytes) {
+                let text = "too many bytes before authentication";
+                self.inner
+                    .end_with(violation(StreamCondition::PolicyViolation, text));
+                *input = &[];
+                return;
+            }
+        }
+        let more_input = !input.is_empty();
+        let step = match event {
+            Ok(Some(XmlEvent::Header(header))) => self.inner.handle_header(header),
+            Ok(Some(XmlEvent::Element(element))) => self.inner.handle_element(element, more_input),
+            Ok(Some(XmlEvent::End)) => {
+                let state = self.inner.state();
+                Err(Error::Disconnected(state))
+            }
+            Ok(_) => Ok(Step::Nothing),
+            Err(fault) => Err(Error::Xml(fault)),
+        };
+        self.follow(step, now);
+        if self.inner.stage == Stage::Closed {
+            *input = &[];
+        }
+    }
+
+    fn handle_answer(
+        &mut self,
+        ticket: Ticket,
+        answer: Answer,
+        kind: FeatureKind,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let inner = &mut self.inner;
+        let negotiation = inner.negotiation.as_mut().ok_or(Misuse::UnknownTicket)?;
+        let index = match negotiation.phase {
+            Phase::Answer(index, open) if open == ticket => index,
+            _ => return Err(Misuse::UnknownTicket),
+        };
+        let slot = negotiation
+            .features
+            .get_mut(index)
+            .filter(|slot| slot.feature.kind() == kind);
+        let slot = slot.ok_or(Misuse::UnknownTicket)?;
+        let mut context = Context {
+            shared: &mut negotiation.shared,
+            output: &mut inner.output,
+            events: &mut inner.events,
+            more_input: false,
+        };
+        let progress = slot.feature.answer(answer, &mut context);
+        self.follow(progress.map(|progress| Step::Feature(index, progress)), now);
+        Ok(())
+    }
+
+    /// Goes where the step leads.
+    fn follow(&mut self, mut step: Result<Step, Error>, now: Instant) {
+        let is_initiator = matches!(self.inner.config, Config::Initiator(_));
+        loop {
+            let (index, progress) = match step {
+                Ok(Step::Feature(index, progress)) => (index, progress),
+                Ok(Step::Complete) => return self.establish(now),
+                Ok(Step::Nothing) => return,
+                Err(error) => return self.inner.end_with(error),
+            };
+            let Some(negotiation) = &mut self.inner.negotiation else {
+                return;
+            };
+            match progress {
+                Progress::Wait | Progress::Open => {
+                    negotiation.phase = if is_initiator {
+                        Phase::Active(index)
+                    } else {
+                        Phase::Choice
+                    };
+                }
+                Progress::Answer(ticket) => negotiation.phase = Phase::Answer(index, ticket),
+                Progress::Handshake => {
+                    negotiation.phase = Phase::Handshake;
+                    self.inner.is_silent = true;
+                }
+                Progress::Restart => {
+                    negotiation.phase = Phase::Header;
+                    self.restart();
+                }
+                Progress::Done if is_initiator => {
+                    negotiation.take_offer(index);
+                    step = self.inner.begin_next();
+                    continue;
+                }
+                Progress::Done => self.establish(now),
+            }
+            return;
+        }
+    }
+
+    /// A new stream on the same connection; the parser knows nothing of the old one.
+    fn restart(&mut self) {
+        self.parser.restart();
+        self.inner.id = None;
+        if let (Config::Receiver(config), Some(negotiation)) =
+            (&self.inner.config, &self.inner.negotiation)
+            && negotiation.shared.facts.contains(Facts::AUTHENTICATED)
+        {
+            self.parser.set_limits(config.limits);
+        }
+        self.inner.is_open = false;
+        self.inner.begin();
+    }
+
+    fn establish(&mut self, now: Instant) {
+        let inner = &mut self.inner;
+        let Some(negotiation) = inner.negotiation.take() else {
+            return;
+        };
+        inner.stage = Stage::Established;
+        inner.deadline = None;
+        inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
+        if let Some(jid) = negotiation.shared.bound {
+            inner.jid = Some(jid.clone());
+            inner.events.push_back(Event::Established { jid });
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> State {
+        let Some(negotiation) = &self.negotiation else {
+            return match self.stage {
+                Stage::Established => State::Established,
+                Stage::Closing => State::Closing,
+                Stage::Closed | Stage::Negotiating => State::Closed,
+            };
+        };
+        let facts = negotiation.shared.facts;
+        let active = match negotiation.phase {
+            Phase::Handshake => return State::Handshake,
+            Phase::Active(index) | Phase::Answer(index, _) => negotiation.features.get(index),
+            Phase::Choice if facts.contains(Facts::AUTHENTICATED) => return State::Binding,
+            Phase::Choice if facts.contains(Facts::SECURE) => return State::Authenticating,
+            _ => None,
+        };
+        match active.map(|slot| slot.feature.kind()) {
+            Some(FeatureKind::Sasl) => State::Authenticating,
+            Some(FeatureKind::Bind | FeatureKind::Session) => State::Binding,
+            Some(FeatureKind::StartTls) | None => State::Opening,
+        }
+    }
+
+    /// The initiator speaks first.
+    fn begin(&mut self) {
+        let (Config::Initiator(config), Some(negotiation)) = (&self.config, &self.negotiation)
+        else {
+            return;
+        };
+        if negotiation.phase == Phase::Header {
+            let secure = negotiation.shared.facts.contains(Facts::SECURE);
+            header::write_initial(&mut self.output, config, secure);
+            self.is_open = true;
+        }
+    }
+
+    fn handle_header(&mut self, header: ElementRef<'_>) -> Result<Step, Error> {
+        match self.config.clone() {
+            Config::Initiator(_) => {
+                header::check(header)?;
+                self.id = header.attribute("id").map(Box::from);
+                if let Some(negotiation) = &mut self.negotiation {
+                    negotiation.phase = Phase::Features;
+                }
+            }
+            Config::Receiver(config) => self.handle_initial_header(header, &config)?,
+        }
+        Ok(Step::Nothing)
+    }
+
+    /// The receiver's own header goes out whatever is wrong with the initial one (RFC 6120 §4.9.1.2).
+    fn handle_initial_header(
+        &mut self,
+        header: ElementRef<'_>,
+        config: &ReceiverConfig,
+    ) -> Result<(), Error> {
+        let Some(negotiation) = &mut self.negotiation else {
+            return Ok(());
+        };
+        let shared = &mut negotiation.shared;
+        let (to, from) = (
+            header::address(header, "to"),
+            header::address(header, "from"),
+        );
+        let served = |to: &Jid| {
+            config
+                .domains
+                .iter()
+                .find(|served| served.domain() == to.domain())
+        };
+        let host = to.as_ref().ok().and_then(Option::as_ref).and_then(served);
+        let id = shared.entropy.token();
+        let wanted = header.lang();
+        let lang = header::language(&config.languages, wanted.as_deref());
+        if let Some(speaker) = host.or(config.domains.first()) {
+            let to = from.as_ref().ok().and_then(Option::as_ref);
+            header::write_response(&mut self.output, speaker, to, &id, lang);
+            self.is_open = true;
+        }
+        self.id = Some(id.into_boxed_str());
+        header::check(header)?;
+        header::check_declarations(header)?;
+        to?;
+        let from = from?;
+        let Some(host) = host else {
+            return Err(violation(
+                StreamCondition::HostUnknown,
+                "that domain is not served here",
+            ));
+        };
+        let account = shared.account.as_ref();
+        if account
+            .zip(from.as_ref())
+            .is_some_and(|(account, from)| from.to_bare_ref() != *account)
+        {
+            let text = "the stream's from is not who authenticated";
+            return Err(violation(StreamCondition::InvalidFrom, text));
+        }
+        if account.is_some_and(|account| account.domain() != host.domain()) {
+            let text = "authenticated for another domain";
+            return Err(violation(StreamCondition::HostUnknown, text));
+        }
+        (shared.host, shared.from) = (Some(host.clone()), from);
+        negotiation.phase = Phase::Choice;
+        let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
+        negotiation.list(&mut writer);
+        writer
+            .finish()
+            .map_err(|_| Error::Failed(StreamError::new(StreamCondition::InternalServerError)))
+    }
+
+    /// An element before the stream is established.
+    fn handle_element(&mut self, element: ElementRef<'_>, more_input: bool) -> Result<Step, Error> {
+        if let Ok(error) = element.read::<StreamError>() {
+            return Err(Error::Refused(error));
+        }
+        let Some(negotiation) = &mut self.negotiation else {
+            return Ok(Step::Nothing);
+        };
+        let (index, permitted) = match negotiation.phase {
+            Phase::Features if element.is("features", ns::STREAMS) => {
+                negotiation.parse(element);
+                return self.begin_next();
+            }
+            Phase::Active(index) => (index, true),
+            Phase::Choice => {
+                let mut slots = negotiation.features.iter().enumerate();
+                let picked = slots.find(|(_, slot)| slot.feature.takes(element));
+                let (index, slot) = picked.ok_or_else(|| unexpected(element))?;
+                (index, negotiation.is_permitted(&*slot.feature))
+            }
+            _ => return Err(unexpected(element)),
+        };
+        let Some(slot) = negotiation.features.get_mut(index) else {
+            return Ok(Step::Nothing);
+        };
+        let mut context = Context {
+            shared: &mut negotiation.shared,
+            output: &mut self.output,
+            events: &mut self.events,
+            more_input,
+        };
+        let progress = if permitted {
+            slot.feature.handle(element, &mut context)?
+        } else {
+            slot.feature.refuse(&mut context)?
+        };
+        Ok(Step::Feature(index, progress))
+    }
+
+    /// The initiator takes up the next feature.
+    fn begin_next(&mut self) -> Result<Step, Error> {
+        let Some(negotiation) = &mut self.negotiation else {
+            return Ok(Step::Nothing);
+        };
+        let Choice::Begin(index) = negotiation.choose()? else {
+            return Ok(Step::Complete);
+        };
+        let Some(slot) = negotiation.features.get_mut(index) else {
+            return Ok(Step::Nothing);
+        };
+        let mut context = Context {
+            shared: &mut negotiation.shared,
+            output: &mut self.output,
+            events: &mut self.events,
+            more_input: false,
+        };
+        let progress = slot.feature.begin(&mut context)?;
+        Ok(Step::Feature(index, progress))
+    }
+
+    /// Whether the element is a stanza for the application.
+    fn accept(&mut self, element: ElementRef<'_>) -> bool {
+        if StanzaKind::of(element).is_some() && element.namespace() == ns::CLIENT {
+            return !self.answers(element);
+        }
+        if let Ok(error) = element.read::<StreamError>() {
+            self.end_with(Error::Refused(error));
+            return false;
+        }
+        // New features on an established stream (XEP-0478, for instance): none that is known.
+        if element.is("features", ns::STREAMS) && matches!(self.config, Config::Initiator(_)) {
+            return false;
+        }
+        self.end_with(unexpected(element));
+        false
+    }
+
+    /// What of the negotiation may come late: a receiver answers it itself.
+    fn answers(&mut self, stanza: ElementRef<'_>) -> bool {
+        let Config::Receiver(config) = &self.config else {
+            return false;
+        };
+        if self.stage != Stage::Established || stanza.name() != "iq" {
+            return false;
+        }
+        let session = bind::asks_for(stanza, "session", ns::SESSION) && config.legacy_session;
+        if !session && !bind::asks_for(stanza, "bind", ns::BIND) {
+            return false;
+        }
+        let to = stanza.attribute("to");
+        if to.is_some_and(|to| config.domains.iter().all(|domain| domain.as_str() != to)) {
+            return false;
+        }
+        let id = stanza.attribute("id").unwrap_or_default();
+        let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
+        if session {
+            writer.payload(&IqBuilder::result(&id));
+        } else {
+            error_reply(stanza, &StanzaCondition::NotAllowed.into(), &mut writer);
+        }
+        // Nothing is written that did not come in as XML.
+        writer.finish().is_ok()
+    }
+
+    fn handle_end(&mut self) {
+        if self.stage == Stage::Established {
+            self.write_end();
+        }
+        self.closed(true);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            let state = self.state();
+            let phase = self
+                .negotiation
+                .as_ref()
+                .map(|negotiation| negotiation.phase);
+            match (self.stage, phase) {
+                (Stage::Closing, _) => self.closed(false),
+                (_, Some(Phase::Answer(..))) => self.end_with(Error::Unanswered(state)),
+                _ => self.end_with(Error::Timeout(state)),
+            }
+        }
+        if self.keepalive.is_some_and(|due| due <= now) {
+            if !self.has_sent {
+                self.output.push(b' ');
+            }
+            self.has_sent = false;
+            self.keepalive = self.keepalive_interval().map(|interval| now + interval);
+        }
+    }
+
+    fn may_send(&self) -> Result<(), Misuse> {
+        match self.stage {
+            Stage::Established => Ok(()),
+            Stage::Negotiating => Err(Misuse::NotEstablished),
+            Stage::Closing | Stage::Closed => Err(Misuse::Closed),
+        }
+    }
+
+    /// Tells the peer, as far as it can be told, and the application.
+    fn end_with(&mut self, error: Error) {
+        match self.stage {
+            Stage::Negotiating | Stage::Established => {}
+            // Our closing tag is out: there is nothing left to say.
+            Stage::Closing => return self.closed(false),
+            Stage::Closed => return,
+        }
+        if let Some(told) = error.told().filter(|_| !self.is_silent) {
+            self.write_header();
+            let before = self.output.len();
+            let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
+            writer.payload(&told);
+            if writer.finish().is_err() {
+                // A text of the application's that XML cannot carry.
+                self.output.truncate(before);
+                let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
+                writer.payload(&StreamError::new(told.condition));
+                let _ = writer.finish();
+            }
+        }
+        self.write_end();
+        self.over();
+        self.events.push_back(Event::Failed(error));
+    }
+
+    /// A receiver's error needs a stream to stand in (RFC 6120 §4.9.1.2).
+    fn write_header(&mut self) {
+        let (Config::Receiver(config), Some(negotiation)) = (&self.config, &mut self.negotiation)
+        else {
+            return;
+        };
+        if self.is_open {
+            return;
+        }
+        if let Some(domain) = config.domains.first() {
+            let id = negotiation.shared.entropy.token();
+            let lang = header::language(&config.languages, None);
+            header::write_response(&mut self.output, domain, None, &id, lang);
+            self.is_open = true;
+        }
+    }
+
+    fn write_end(&mut self) {
+        if self.is_open && !self.is_silent {
+            self.output.extend_from_slice(STREAM_END.as_bytes());
+            self.is_open = false;
+        }
+    }
+
+    fn closed(&mut self, clean: bool) {
+        self.over();
+        self.events.push_back(Event::Closed { clean });
+    }
+
+    fn over(&mut self) {
+        self.stage = Stage::Closed;
+        self.negotiation = None;
+        (self.deadline, self.keepalive) = (None, None);
+    }
+
+    fn close_timeout(&self) -> Duration {
+        match &self.config {
+            Config::Initiator(config) => config.close_timeout,
+            Config::Receiver(config) => config.close_timeout,
+        }
+    }
+
+    fn keepalive_interval(&self) -> Option<Duration> {
+        match &self.config {
+            Config::Initiator(config) => config.keepalive,
+            Config::Receiver(config) => config.keepalive,
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("state", &self.state())
+            .field("jid", &self.inner.jid)
+            .field("id", &self.inner.id)
+            .field("buffered", &self.inner.output.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an element led to.
+enum Step {
+    Nothing,
+    Feature(usize, Progress),
+    /// Nothing is left to negotiate.
+    Complete,
+}
+
+/// An element that has no place in the stream as it is: a stanza before authentication, or none at all.
+fn unexpected(element: ElementRef<'_>) -> Error {
+    if StanzaKind::of(element).is_some() && element.namespace() == ns::CLIENT {
+        return violation(StreamCondition::NotAuthorized, "stanzas do not flow yet");
+    }
+    violation(
+        StreamCondition::UnsupportedStanzaType,
+        "that element has no place here",
+    )
+}

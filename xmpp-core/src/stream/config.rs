@@ -1,0 +1,265 @@
+//! What a stream is told before it begins.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use xmpp_sasl::{Credentials, Policy, ServerConfig};
+use xmpp_xml::Limits;
+
+use crate::jid::Jid;
+
+/// How the side that connects negotiates a stream.
+///
+/// ```
+/// use xmpp_core::stream::InitiatorConfig;
+/// use xmpp_sasl::Credentials;
+///
+/// let config = InitiatorConfig::new(
+///     "juliet@example.com/balcony".parse()?,
+///     Credentials::password("juliet", "r0m30myr0m30"),
+/// );
+/// # let _ = config;
+/// # Ok::<(), xmpp_core::jid::JidError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct InitiatorConfig {
+    pub(super) jid: Jid,
+    pub(super) credentials: Credentials,
+    pub(super) encryption: Encryption,
+    pub(super) policy: Policy,
+    pub(super) lang: Option<String>,
+    pub(super) limits: Limits,
+    pub(super) negotiation_timeout: Duration,
+    pub(super) close_timeout: Duration,
+    pub(super) keepalive: Option<Duration>,
+}
+
+impl InitiatorConfig {
+    /// Logs in as that account. A resourcepart is asked for when binding; without one the server makes
+    /// one up. The user name in the credentials usually is the localpart.
+    #[must_use]
+    pub fn new(jid: Jid, credentials: Credentials) -> Self {
+        Self {
+            jid,
+            credentials,
+            encryption: Encryption::Required,
+            policy: Policy::default(),
+            lang: None,
+            limits: Limits::new(),
+            negotiation_timeout: NEGOTIATION_TIMEOUT,
+            close_timeout: CLOSE_TIMEOUT,
+            keepalive: Some(KEEPALIVE),
+        }
+    }
+
+    /// The address to log in as.
+    #[must_use]
+    pub fn jid(&self) -> &Jid {
+        &self.jid
+    }
+
+    /// How the stream is encrypted. Default: [`Encryption::Required`].
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// Which SASL mechanisms are used and how much work the server may ask for. Default:
+    /// [`Policy::default`], which never sends the password itself.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The preferred language (RFC 5646), told to the server. Default: none.
+    #[must_use]
+    pub fn lang(mut self, lang: impl Into<String>) -> Self {
+        self.lang = Some(lang.into());
+        self
+    }
+
+    /// The limits of what the server sends. Default: [`Limits::new`]; a stanza that is under way costs
+    /// up to six times its bytes.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long it may take from the start to the bound resource, TLS handshake and all. Default: 60 s.
+    #[must_use]
+    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
+        self.negotiation_timeout = timeout;
+        self
+    }
+
+    /// How long to wait for the peer's closing tag after our own. Default: 5 s.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// Sends a space when nothing was sent for this long, twice that at the most, so that the network
+    /// keeps the connection (RFC 6120 §4.6.1); `None` sends none. Default: 5 minutes. Costs one wake-up
+    /// per interval.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
+        self.keepalive = interval;
+        self
+    }
+}
+
+/// How the side that is connected to negotiates a stream. One configuration serves all streams.
+#[derive(Debug, Clone)]
+pub struct ReceiverConfig {
+    pub(super) domains: Vec<Jid>,
+    pub(super) sasl: ServerConfig,
+    pub(super) encryption: Encryption,
+    pub(super) languages: Vec<String>,
+    pub(super) announced: Vec<(String, String)>,
+    pub(super) legacy_session: bool,
+    pub(super) limits: Limits,
+    pub(super) unauthenticated_bytes: u32,
+    pub(super) authentication_attempts: u8,
+    pub(super) bind_attempts: u8,
+    pub(super) negotiation_timeout: Duration,
+    pub(super) close_timeout: Duration,
+    pub(super) keepalive: Option<Duration>,
+}
+
+impl ReceiverConfig {
+    /// Serves that domain and authenticates like that.
+    #[must_use]
+    pub fn new(domain: Jid, sasl: ServerConfig) -> Self {
+        Self {
+            domains: alloc::vec![domain],
+            sasl,
+            encryption: Encryption::Required,
+            languages: alloc::vec![String::from("en")],
+            announced: Vec::new(),
+            legacy_session: true,
+            limits: Limits::new(),
+            unauthenticated_bytes: 65_536,
+            authentication_attempts: 3,
+            bind_attempts: 5,
+            negotiation_timeout: NEGOTIATION_TIMEOUT,
+            close_timeout: CLOSE_TIMEOUT,
+            keepalive: None,
+        }
+    }
+
+    /// Serves another domain too. The first one is who speaks where the peer names none that is served.
+    #[must_use]
+    pub fn domain(mut self, domain: Jid) -> Self {
+        self.domains.push(domain);
+        self
+    }
+
+    /// How streams are encrypted. Default: [`Encryption::Required`].
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// The languages in which texts are given, the default first (RFC 6120 §4.7.4). Default: `en`.
+    #[must_use]
+    pub fn languages<L: Into<String>>(mut self, languages: impl IntoIterator<Item = L>) -> Self {
+        self.languages = languages.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lists an empty element among the features after authentication, for what needs no negotiation:
+    /// roster versions, for instance. Default: nothing.
+    #[must_use]
+    pub fn announce(mut self, name: impl Into<String>, namespace: impl Into<String>) -> Self {
+        self.announced.push((name.into(), namespace.into()));
+        self
+    }
+
+    /// Whether the session of RFC 3921 is offered as optional, and its request answered, for old
+    /// clients. Default: yes.
+    #[must_use]
+    pub fn legacy_session(mut self, offered: bool) -> Self {
+        self.legacy_session = offered;
+        self
+    }
+
+    /// The limits of what an authenticated peer sends. Default: [`Limits::new`]; a stanza that is under
+    /// way costs up to six times its bytes.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many bytes a peer may send before it is authenticated, all attempts together; what it sends
+    /// beyond ends the stream with `policy-violation`. Default: 65,536, which is also the most that one
+    /// element may take in memory until then.
+    #[must_use]
+    pub fn unauthenticated_bytes(mut self, bytes: u32) -> Self {
+        self.unauthenticated_bytes = bytes;
+        self
+    }
+
+    /// How often authentication may fail until the stream is closed (RFC 6120 §6.4.5 suggests 2 to 5).
+    /// Default: 3.
+    #[must_use]
+    pub fn authentication_attempts(mut self, attempts: u8) -> Self {
+        self.authentication_attempts = attempts;
+        self
+    }
+
+    /// How often binding may be refused until the stream is closed (RFC 6120 §7.7.3 suggests 5 to 10).
+    /// Default: 5.
+    #[must_use]
+    pub fn bind_attempts(mut self, attempts: u8) -> Self {
+        self.bind_attempts = attempts;
+        self
+    }
+
+    /// How long it may take from the start to the bound resource, TLS handshake and the application's
+    /// answers and all. Default: 60 s.
+    #[must_use]
+    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
+        self.negotiation_timeout = timeout;
+        self
+    }
+
+    /// How long to wait for the peer's closing tag after our own. Default: 5 s.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// Sends a space when nothing was sent for this long, twice that at the most (RFC 6120 §4.6.1);
+    /// `None` sends none. Default: none, clients do it.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
+        self.keepalive = interval;
+        self
+    }
+}
+
+/// How a stream is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Encryption {
+    /// STARTTLS comes first, or there is no stream (RFC 6120 §5).
+    #[default]
+    Required,
+    /// The transport runs TLS from the first byte (XEP-0368): the stream begins with
+    /// [`handle_tls`](super::Stream::handle_tls).
+    Direct,
+    /// None, and STARTTLS is neither offered nor taken. Only for transports that are safe by
+    /// themselves, such as a socket within one machine, and for tests.
+    None,
+}
+
+const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(60);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(300);

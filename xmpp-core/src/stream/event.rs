@@ -1,0 +1,119 @@
+//! What a stream tells its application, and what it asks.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredCredentials};
+
+use super::error::Error;
+use crate::jid::Jid;
+
+/// Something for the application. Before acting on an event, write what
+/// [`poll_transmit`](super::Stream::poll_transmit) gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Do the TLS handshake on the connection now, as a client if this side initiated the stream, then
+    /// call [`handle_tls`](super::Stream::handle_tls). When it fails, close the connection and call
+    /// [`handle_disconnected`](super::Stream::handle_disconnected).
+    StartTls,
+    /// Receiver: answer with [`handle_credentials`](super::Stream::handle_credentials). Until then no
+    /// input is taken.
+    Lookup {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that wants to log in; nothing is proven yet.
+        account: Jid,
+        /// By which mechanism.
+        mechanism: Mechanism,
+        /// For which hash function the credentials must be; `None` for any.
+        hash: Option<Hash>,
+    },
+    /// The account is authenticated. Stanzas do not flow yet.
+    Authenticated {
+        /// Its bare address. On the initiator the address that it was configured with.
+        account: Jid,
+        /// By which mechanism.
+        mechanism: Mechanism,
+        /// Initiator, after SCRAM: the keys, which a client may keep
+        /// ([`Credentials::cached`](xmpp_sasl::Credentials::cached)) to save their derivation next time.
+        keys: Option<DerivedKeys>,
+    },
+    /// Receiver: answer with [`handle_bind`](super::Stream::handle_bind). Until then no input is taken.
+    Bind {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The full address to bind: with the resource that the client asks for, or else with one that
+        /// nobody can guess.
+        jid: Jid,
+        /// Whether the client asked for the resource.
+        requested: bool,
+    },
+    /// Stanzas may flow.
+    Established {
+        /// Initiator: one's own full address, as the server has it. Receiver: that of the peer.
+        jid: Jid,
+    },
+    /// The stream was closed. Write what is left, then close the connection. No event follows.
+    Closed {
+        /// Whether the peer closed its side too.
+        clean: bool,
+    },
+    /// The stream has failed. Write what is left, then close the connection. No event follows.
+    Failed(Error),
+}
+
+/// A question to the application that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub(super) u32);
+
+/// The answer to [`Event::Lookup`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CredentialsAnswer {
+    /// The credentials of the account.
+    Found(StoredCredentials),
+    /// There is no such account, or it may not log in. To the peer this looks like a wrong password,
+    /// later.
+    Unknown,
+    /// Says so at once, with this condition: `temporary-auth-failure` when the store is out of order,
+    /// `account-disabled` or `credentials-expired` where that may be known.
+    Refused(Condition),
+}
+
+/// What the transport knows of the TLS connection.
+#[derive(Clone, Default)]
+pub struct TlsInfo {
+    pub(super) bindings: Vec<ChannelBinding>,
+}
+
+impl TlsInfo {
+    /// A connection without data to bind to: no -PLUS mechanism is used.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the `tls-exporter` data: 32 bytes under the label `EXPORTER-Channel-Binding` with an empty
+    /// context (RFC 9266). `None` adds nothing.
+    #[must_use]
+    pub fn exporter(mut self, data: Option<[u8; 32]>) -> Self {
+        self.bindings.extend(data.map(ChannelBinding::tls_exporter));
+        self
+    }
+
+    /// Adds other data to bind to.
+    #[must_use]
+    pub fn binding(mut self, binding: ChannelBinding) -> Self {
+        self.bindings.push(binding);
+        self
+    }
+}
+
+impl fmt::Debug for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsInfo")
+            .field("bindings", &self.bindings)
+            .finish()
+    }
+}

@@ -1,0 +1,365 @@
+//! What lasts until the stream is established: the features and the state they share.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use xmpp_sasl::Channel;
+use xmpp_xml::{ElementRef, Writer};
+
+use super::bind::{BindInitiator, BindReceiver};
+use super::error::{Error, FeatureKind};
+use super::event::{CredentialsAnswer, Event, Ticket};
+use super::sasl::{SaslInitiator, SaslReceiver};
+use super::session::{SessionInitiator, SessionReceiver};
+use super::starttls::{StartTlsInitiator, StartTlsReceiver};
+use super::{Encryption, InitiatorConfig, ReceiverConfig};
+use crate::entropy::Entropy;
+use crate::error::{StanzaError, StreamCondition, StreamError};
+use crate::jid::Jid;
+use crate::ns;
+
+/// Something that is negotiated. Which one comes when follows from what each of them needs.
+///
+/// An initiator parses the offers, begins one and handles what comes back. A receiver lists its offers
+/// and handles what the peer picks.
+pub(super) trait Feature: Send + Sync {
+    fn kind(&self) -> FeatureKind;
+
+    /// The element that lists it in `<stream:features/>`.
+    fn element(&self) -> (&'static str, &'static str);
+
+    /// What must be reached before.
+    fn necessary(&self) -> Facts;
+
+    /// What must not have been reached.
+    fn prohibited(&self) -> Facts;
+
+    /// Receiver: writes the offer.
+    fn list(&self, _: &Shared, _: &mut Writer<'_>) {}
+
+    /// Receiver: whether the element belongs to this feature.
+    fn takes(&self, _: ElementRef<'_>) -> bool {
+        false
+    }
+
+    /// Receiver: the peer picked it at a time when it is not offered.
+    fn refuse(&mut self, _: &mut Context<'_>) -> Result<Progress, Error> {
+        Err(violation(
+            StreamCondition::NotAuthorized,
+            "that is not offered now",
+        ))
+    }
+
+    /// Initiator: whether there is no stream without it.
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    /// Initiator: reads the offer; says whether to take it up.
+    fn parse(&mut self, _: ElementRef<'_>) -> bool {
+        true
+    }
+
+    /// Initiator: takes the offer up.
+    fn begin(&mut self, _: &mut Context<'_>) -> Result<Progress, Error> {
+        Ok(Progress::Done)
+    }
+
+    /// An element arrived that belongs to the feature, or, for an initiator, while it is active.
+    fn handle(&mut self, element: ElementRef<'_>, _: &mut Context<'_>) -> Result<Progress, Error>;
+
+    /// The application answered the ticket.
+    fn answer(&mut self, _: Answer, _: &mut Context<'_>) -> Result<Progress, Error> {
+        Ok(Progress::Open)
+    }
+}
+
+/// How far a feature has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It goes on when the peer answers.
+    Wait,
+    /// It goes on when the application answers the ticket.
+    Answer(Ticket),
+    /// It ended without result; the peer may pick again.
+    Open,
+    /// The transport does its handshake now.
+    Handshake,
+    /// Both sides begin a new stream on the same connection.
+    Restart,
+    /// The next feature is due.
+    Done,
+}
+
+/// The application's answer to a ticket.
+pub(super) enum Answer {
+    Credentials(CredentialsAnswer),
+    Bind(Result<Jid, StanzaError>),
+}
+
+/// What was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts(u8);
+
+impl Facts {
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const SECURE: Self = Self(1);
+    pub(super) const AUTHENTICATED: Self = Self(2);
+    pub(super) const BOUND: Self = Self(4);
+
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Config {
+    Initiator(Arc<InitiatorConfig>),
+    Receiver(Arc<ReceiverConfig>),
+}
+
+/// What the features share.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) entropy: Entropy,
+    pub(super) facts: Facts,
+    /// The channel below, for binding to it.
+    pub(super) channel: Channel,
+    /// Receiver: the domain that the peer wants.
+    pub(super) host: Option<Jid>,
+    /// Receiver: who the peer says it is, in the header of the current stream.
+    pub(super) from: Option<Jid>,
+    /// The bare address that authenticated.
+    pub(super) account: Option<Jid>,
+    /// The full address that was bound.
+    pub(super) bound: Option<Jid>,
+    tickets: u32,
+}
+
+impl Shared {
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.tickets = self.tickets.wrapping_add(1);
+        Ticket(self.tickets)
+    }
+
+    /// After TLS all that was learned before is void (RFC 6120 §5.4.3.3).
+    pub(super) fn forget(&mut self) {
+        self.facts = Facts::NONE;
+        (self.host, self.from, self.account, self.bound) = (None, None, None, None);
+    }
+}
+
+/// What a feature works on.
+pub(super) struct Context<'c> {
+    pub(super) shared: &'c mut Shared,
+    pub(super) output: &'c mut Vec<u8>,
+    pub(super) events: &'c mut VecDeque<Event>,
+    /// Whether bytes follow the element in the same input.
+    pub(super) more_input: bool,
+}
+
+impl Context<'_> {
+    /// Writes what cannot be malformed: no text of the peer's but what XML carried.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<(), Error> {
+        let mut writer = Writer::in_stream(self.output, ns::CLIENT);
+        write(&mut writer);
+        writer.finish().map_err(|error| {
+            let error =
+                StreamError::new(StreamCondition::InternalServerError).with_text(error.to_string());
+            Error::Failed(error)
+        })
+    }
+}
+
+/// Where the negotiation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The transport does its handshake.
+    Handshake,
+    /// The peer's header is due.
+    Header,
+    /// Initiator: the list of features is due.
+    Features,
+    /// Receiver: the peer picks a feature or goes on with one.
+    Choice,
+    /// Initiator: that feature is being negotiated.
+    Active(usize),
+    /// That feature waits for the application.
+    Answer(usize, Ticket),
+}
+
+/// Dropped when the stream is established.
+pub(super) struct Negotiation {
+    pub(super) shared: Shared,
+    pub(super) phase: Phase,
+    pub(super) features: Vec<Slot>,
+    /// Initiator: a mandatory feature that is not known.
+    unknown: Option<(String, String)>,
+    /// The bytes that were received before authentication.
+    pub(super) received: u64,
+}
+
+pub(super) struct Slot {
+    pub(super) feature: Box<dyn Feature>,
+    /// Initiator: whether it was offered and is to be taken up.
+    offered: bool,
+}
+
+/// What an initiator does next.
+pub(super) enum Choice {
+    Begin(usize),
+    Complete,
+}
+
+impl Negotiation {
+    pub(super) fn new(config: Config, entropy: Entropy) -> Self {
+        let mut features: Vec<Box<dyn Feature>> = Vec::with_capacity(4);
+        match &config {
+            Config::Initiator(config) => {
+                if config.encryption == Encryption::Required {
+                    features.push(Box::new(StartTlsInitiator));
+                }
+                let secure = needs_tls(config.encryption);
+                features.push(Box::new(SaslInitiator::new(secure)));
+                features.push(Box::new(BindInitiator::default()));
+                features.push(Box::new(SessionInitiator::default()));
+            }
+            Config::Receiver(config) => {
+                features.push(Box::new(StartTlsReceiver::new(config.encryption)));
+                let secure = needs_tls(config.encryption);
+                features.push(Box::new(SaslReceiver::new(secure)));
+                features.push(Box::new(BindReceiver::default()));
+                if config.legacy_session {
+                    features.push(Box::new(SessionReceiver));
+                }
+            }
+        }
+        let encryption = match &config {
+            Config::Initiator(config) => config.encryption,
+            Config::Receiver(config) => config.encryption,
+        };
+        let direct = encryption == Encryption::Direct;
+        Self {
+            shared: Shared {
+                config,
+                entropy,
+                facts: Facts::NONE,
+                channel: Channel::cleartext(),
+                host: None,
+                from: None,
+                account: None,
+                bound: None,
+                tickets: 0,
+            },
+            phase: if direct {
+                Phase::Handshake
+            } else {
+                Phase::Header
+            },
+            features: features
+                .into_iter()
+                .map(|feature| Slot {
+                    feature,
+                    offered: false,
+                })
+                .collect(),
+            unknown: None,
+            received: 0,
+        }
+    }
+
+    pub(super) fn is_permitted(&self, feature: &dyn Feature) -> bool {
+        let facts = self.shared.facts;
+        facts.contains(feature.necessary()) && !facts.meets(feature.prohibited())
+    }
+
+    /// Receiver: lists what is permitted now.
+    pub(super) fn list(&self, writer: &mut Writer<'_>) {
+        writer.start("features", ns::STREAMS);
+        for slot in &self.features {
+            if self.is_permitted(&*slot.feature) {
+                slot.feature.list(&self.shared, writer);
+            }
+        }
+        if let (Config::Receiver(config), true) = (
+            &self.shared.config,
+            self.shared.facts.contains(Facts::AUTHENTICATED),
+        ) {
+            for (name, namespace) in &config.announced {
+                writer.empty(name, namespace);
+            }
+        }
+        writer.end();
+    }
+
+    /// Initiator: reads the list.
+    pub(super) fn parse(&mut self, features: ElementRef<'_>) {
+        self.unknown = None;
+        for slot in &mut self.features {
+            slot.offered = false;
+        }
+        for offer in features.children() {
+            let slot = self.features.iter_mut().find(|slot| {
+                let (name, namespace) = slot.feature.element();
+                offer.is(name, namespace)
+            });
+            match slot {
+                Some(slot) => slot.offered = slot.feature.parse(offer),
+                None if offer.child("required", offer.namespace()).is_some() => {
+                    let name = || (offer.name().to_string(), offer.namespace().to_string());
+                    self.unknown.get_or_insert_with(name);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Initiator: the first feature that is permitted and offered. One that is needed and missing ends
+    /// the stream, and so does, when nothing else is left, one that is demanded and unknown.
+    pub(super) fn choose(&mut self) -> Result<Choice, Error> {
+        let mut missing = None;
+        for (index, slot) in self.features.iter().enumerate() {
+            if !self.is_permitted(&*slot.feature) {
+                continue;
+            }
+            if slot.offered {
+                return Ok(Choice::Begin(index));
+            }
+            if slot.feature.is_needed() {
+                missing = Some(slot.feature.kind());
+                break;
+            }
+        }
+        match (self.unknown.take(), missing) {
+            (Some((name, namespace)), _) => Err(Error::UnknownFeature { name, namespace }),
+            (None, Some(kind)) => Err(Error::NotOffered(kind)),
+            (None, None) => Ok(Choice::Complete),
+        }
+    }
+
+    /// A feature is done: it is not taken up a second time from the same list.
+    pub(super) fn take_offer(&mut self, index: usize) {
+        if let Some(slot) = self.features.get_mut(index) {
+            slot.offered = false;
+        }
+    }
+}
+
+fn needs_tls(encryption: Encryption) -> bool {
+    encryption != Encryption::None
+}
+
+pub(super) fn violation(condition: StreamCondition, text: &str) -> Error {
+    Error::Violation(StreamError::new(condition).with_text(text))
+}

@@ -1,0 +1,460 @@
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use xmpp_xml::value::{DateTime, FromXmlText, ToXmlText, ValueError};
+use xmpp_xml::{ElementRef, FromXml, FromXmlError, ToXml, Writer};
+
+use super::{NAMESPACE, Node, flags};
+use crate::model::{
+    Categories, Date, Decimal, Field, NodeReference, Quality, Reading, StringIds, Time, Value,
+};
+
+/// A part of the data of a readout, walked where it lies: the element `fields` (XEP-0323 §3).
+///
+/// Nothing is copied and nothing is allocated for a field, unless one of its texts has to be
+/// unescaped. What cannot be read (a date that is none, a field without a name) comes out as an
+/// error in its place, and the walk goes on behind it. Elements that are not known are skipped.
+///
+/// ```
+/// use xmpp_iot_sensordata::payload::FieldsRef;
+/// use xmpp_xml::Element;
+///
+/// let element: Element = "<fields xmlns='urn:xmpp:iot:sensordata' seqnr='1' done='true'>\
+///     <node nodeId='Device01'><timestamp value='2013-03-07T16:24:30'>\
+///     <numeric name='Temperature' momentary='true' value='23.40' unit='°C'/>\
+///     </timestamp></node></fields>".parse()?;
+/// let fields: FieldsRef<'_> = element.root().read()?;
+/// for node in fields.nodes() {
+///     let node = node?;
+///     for sample in node.samples() {
+///         let sample = sample?;
+///         for field in sample.fields() {
+///             let field = field?;
+///             println!("{} {} {}: {}", node.reference(), sample.time(), field.name, field.value);
+///         }
+///     }
+/// }
+/// # assert_eq!(fields.readings().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FieldsRef<'a> {
+    element: ElementRef<'a>,
+    seqnr: i32,
+    done: bool,
+}
+
+impl<'a> FieldsRef<'a> {
+    /// The number of the request.
+    pub fn seqnr(&self) -> i32 {
+        self.seqnr
+    }
+
+    /// Whether the readout ends with this.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The nodes that have been read.
+    pub fn nodes(&self) -> impl Iterator<Item = Result<NodeFieldsRef<'a>, FromXmlError>> + use<'a> {
+        children(self.element, "node").map(|element| {
+            let reference = Node::from_xml(element)?.into();
+            Ok(NodeFieldsRef { element, reference })
+        })
+    }
+
+    /// All fields with their nodes and times. A node id that has to be unescaped is copied for
+    /// each of them; [`FieldsRef::nodes`] spares that.
+    pub fn readings(&self) -> impl Iterator<Item = Result<Reading<'a>, FromXmlError>> + use<'a> {
+        self.nodes().flat_map(|node| {
+            let (node, fault) = split(node);
+            let samples = node.into_iter().flat_map(|node| {
+                node.samples().flat_map(move |sample| {
+                    let (sample, fault) = split(sample);
+                    let reference = node.reference.clone();
+                    let fields = sample.into_iter().flat_map(move |sample| {
+                        let reference = reference.clone();
+                        sample.fields().map(move |field| {
+                            Ok(Reading::new(reference.clone(), sample.time, field?))
+                        })
+                    });
+                    fault.into_iter().map(Err).chain(fields)
+                })
+            });
+            fault.into_iter().map(Err).chain(samples)
+        })
+    }
+
+    /// How many elements stand where fields do, readable or not: what a limit counts.
+    pub fn count(&self) -> usize {
+        let samples = children(self.element, "node").flat_map(|node| children(node, "timestamp"));
+        samples.map(|sample| sample.children().count()).sum()
+    }
+}
+
+fn split<T>(result: Result<T, FromXmlError>) -> (Option<T>, Option<FromXmlError>) {
+    match result {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
+    }
+}
+
+fn children<'a>(
+    element: ElementRef<'a>,
+    name: &'static str,
+) -> impl Iterator<Item = ElementRef<'a>> {
+    element.children().filter(move |child| child.is(name, NAMESPACE))
+}
+
+impl<'a> FromXml<'a> for FieldsRef<'a> {
+    fn matches(element: ElementRef<'_>) -> bool {
+        element.is("fields", NAMESPACE)
+    }
+
+    fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
+        let Head { seqnr, done } = Head::from_xml(element)?;
+        Ok(Self { element, seqnr, done })
+    }
+}
+
+#[derive(FromXml)]
+#[xml(name = "fields", namespace = NAMESPACE)]
+struct Head {
+    #[xml(attribute)]
+    seqnr: i32,
+    #[xml(attribute, default)]
+    done: bool,
+}
+
+/// A node with its fields, inside of [`FieldsRef`].
+#[derive(Clone, Debug)]
+pub struct NodeFieldsRef<'a> {
+    element: ElementRef<'a>,
+    reference: NodeReference<'a>,
+}
+
+impl<'a> NodeFieldsRef<'a> {
+    /// The node.
+    pub fn reference(&self) -> &NodeReference<'a> {
+        &self.reference
+    }
+
+    /// The times that there are fields of.
+    pub fn samples(&self) -> impl Iterator<Item = Result<SampleRef<'a>, FromXmlError>> + use<'a> {
+        children(self.element, "timestamp").map(|element| {
+            let value = element
+                .attribute("value")
+                .ok_or_else(|| FromXmlError::missing_attribute(element, "value"))?;
+            let time = DateTime::from_xml_text(value)
+                .map_err(|error| FromXmlError::attribute(element, "value", error))?;
+            Ok(SampleRef { element, time })
+        })
+    }
+}
+
+/// The fields of one time, inside of [`NodeFieldsRef`].
+#[derive(Clone, Copy, Debug)]
+pub struct SampleRef<'a> {
+    element: ElementRef<'a>,
+    time: DateTime,
+}
+
+impl<'a> SampleRef<'a> {
+    /// The time that the fields were measured or stored at.
+    pub fn time(&self) -> DateTime {
+        self.time
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
+        self.element.children().filter(|child| child.namespace() == NAMESPACE).filter_map(|child| {
+            Some(read_field(child, Kind::of(child.name())?))
+        })
+    }
+}
+
+/// The element of a field, which says the type of its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Numeric,
+    String,
+    Boolean,
+    Enumeration,
+    Int,
+    Long,
+    Date,
+    Time,
+    DateTime,
+    Duration,
+}
+
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "numeric" => Self::Numeric,
+            "string" => Self::String,
+            "boolean" => Self::Boolean,
+            "enum" => Self::Enumeration,
+            "int" => Self::Int,
+            "long" => Self::Long,
+            "date" => Self::Date,
+            "time" => Self::Time,
+            "dateTime" => Self::DateTime,
+            // The name in early drafts, which slixmpp writes.
+            "duration" | "timeSpan" => Self::Duration,
+            _ => return None,
+        })
+    }
+}
+
+fn read_field<'a>(element: ElementRef<'a>, kind: Kind) -> Result<Field<'a>, FromXmlError> {
+    let (mut name, mut value, mut unit, mut data_type) = (None, None, None, None);
+    let (mut module, mut string_ids, mut writable) = (None, None, None);
+    let (mut categories, mut quality) = (Categories::NONE, Quality::NONE);
+    for attribute in element.attributes() {
+        if !attribute.namespace().is_empty() {
+            continue;
+        }
+        let flag = |text| {
+            bool::from_xml_text(text)
+                .map_err(|error| FromXmlError::attribute(element, attribute.name(), error))
+        };
+        let text = attribute.value();
+        match attribute.name() {
+            "name" => name = Some(text),
+            "value" => value = Some(text),
+            "unit" => unit = Some(text),
+            "dataType" => data_type = Some(text),
+            "module" => module = Some(text),
+            // For people only: what makes no sense is dropped, and the field stays.
+            "stringIds" => string_ids = StringIds::parse(text).ok(),
+            "writable" => writable = Some(flag(text)?),
+            other => {
+                if let Some(category) = flags::category(other) {
+                    if flag(text)? {
+                        categories |= category;
+                    }
+                } else if let Some(sign) = flags::quality(other)
+                    && flag(text)?
+                {
+                    quality |= sign;
+                }
+            }
+        }
+    }
+    let name = name.ok_or_else(|| FromXmlError::missing_attribute(element, "name"))?;
+    let value = value.ok_or_else(|| FromXmlError::missing_attribute(element, "value"))?;
+    let value = read_value(kind, value, unit, data_type)
+        .map_err(|error| FromXmlError::attribute(element, "value", error))?;
+    let mut field = Field::new(name, value).categories(categories).quality(quality);
+    field.writable = writable;
+    field.module = module;
+    field.string_ids = string_ids;
+    Ok(field)
+}
+
+fn read_value<'a>(
+    kind: Kind,
+    text: Cow<'a, str>,
+    unit: Option<Cow<'a, str>>,
+    data_type: Option<Cow<'a, str>>,
+) -> Result<Value<'a>, ValueError> {
+    Ok(match kind {
+        Kind::Numeric => {
+            Value::Numeric { number: Decimal::parse(text)?, unit: unit.unwrap_or_default() }
+        }
+        Kind::String => Value::String(text),
+        Kind::Boolean => Value::Boolean(bool::from_xml_text(text)?),
+        Kind::Enumeration => {
+            Value::Enumeration { value: text, data_type: data_type.unwrap_or_default() }
+        }
+        Kind::Int => Value::Int(i32::from_xml_text(text)?),
+        Kind::Long => Value::Long(i64::from_xml_text(text)?),
+        Kind::Date => Value::Date(Date::from_xml_text(text)?),
+        Kind::Time => Value::Time(Time::from_xml_text(text)?),
+        Kind::DateTime => Value::DateTime(DateTime::from_xml_text(text)?),
+        Kind::Duration => Value::Duration(FromXmlText::from_xml_text(text)?),
+    })
+}
+
+/// A part of the data of a readout, collected: the element `fields` (XEP-0323 §3).
+///
+/// What could not be read of it is left out; [`FieldsRef`] tells what that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// The number of the request.
+    pub seqnr: i32,
+    /// Whether the readout ends with this.
+    pub done: bool,
+    /// The nodes that have been read.
+    pub nodes: Vec<NodeFields<'a>>,
+}
+
+/// A node with its fields, inside of [`Fields`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFields<'a> {
+    /// The node.
+    pub node: NodeReference<'a>,
+    /// Its fields, time by time.
+    pub samples: Vec<Sample<'a>>,
+}
+
+/// The fields of one time, inside of [`NodeFields`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample<'a> {
+    /// When they were measured or stored.
+    pub time: DateTime,
+    /// The fields.
+    pub fields: Vec<Field<'a>>,
+}
+
+impl<'a> FromXml<'a> for Fields<'a> {
+    fn matches(element: ElementRef<'_>) -> bool {
+        FieldsRef::matches(element)
+    }
+
+    fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
+        let fields = FieldsRef::from_xml(element)?;
+        let samples = |node: &NodeFieldsRef<'a>| {
+            let samples = node.samples().flatten();
+            samples
+                .map(|sample| Sample {
+                    time: sample.time,
+                    fields: sample.fields().flatten().collect(),
+                })
+                .collect()
+        };
+        let nodes = fields
+            .nodes()
+            .flatten()
+            .map(|node| NodeFields { samples: samples(&node), node: node.reference })
+            .collect();
+        Ok(Self { seqnr: fields.seqnr, done: fields.done, nodes })
+    }
+}
+
+impl ToXml for Fields<'_> {
+    fn to_xml(&self, writer: &mut Writer<'_>) {
+        write_fields_start(self.seqnr, self.done, writer);
+        for NodeFields { node, samples } in &self.nodes {
+            write_node_start(node, writer);
+            for Sample { time, fields } in samples {
+                writer.start("timestamp", NAMESPACE).attribute_value("value", time);
+                for field in fields {
+                    write_field(field, writer);
+                }
+                writer.end();
+            }
+            writer.end();
+        }
+        writer.end();
+    }
+}
+
+fn write_fields_start(seqnr: i32, done: bool, writer: &mut Writer<'_>) {
+    writer.start("fields", NAMESPACE).attribute_value("seqnr", &seqnr);
+    if done {
+        writer.attribute("done", "true");
+    }
+}
+
+pub(crate) fn write_node_start(node: &NodeReference<'_>, writer: &mut Writer<'_>) {
+    writer
+        .start("node", NAMESPACE)
+        .attribute("nodeId", &node.id)
+        .attribute_opt("sourceId", node.source.as_deref())
+        .attribute_opt("cacheType", node.partition.as_deref());
+}
+
+pub(crate) fn write_field(field: &Field<'_>, writer: &mut Writer<'_>) {
+    let Field { name, value, categories, quality, writable, module, string_ids } = field;
+    writer.start(element_name(value), NAMESPACE).attribute("name", name);
+    flags::write_categories(*categories, writer);
+    flags::write_quality(*quality, writer);
+    match value {
+        Value::Numeric { number, unit } => {
+            writer.attribute("value", number.as_str()).attribute("unit", unit)
+        }
+        Value::String(text) => writer.attribute("value", text),
+        Value::Enumeration { value, data_type } => {
+            writer.attribute("value", value).attribute("dataType", data_type)
+        }
+        Value::Boolean(value) => writer.attribute_value("value", value),
+        Value::Int(value) => writer.attribute_value("value", value),
+        Value::Long(value) => writer.attribute_value("value", value),
+        Value::Date(value) => writer.attribute_value("value", value),
+        Value::Time(value) => writer.attribute_value("value", value),
+        Value::DateTime(value) => writer.attribute_value("value", value),
+        Value::Duration(value) => writer.attribute_value("value", value),
+    };
+    writer
+        .attribute_opt("module", module.as_deref())
+        .attribute_opt("stringIds", string_ids.as_ref().map(StringIds::as_str));
+    if let Some(writable) = writable {
+        writer.attribute_value("writable", writable);
+    }
+    writer.end();
+}
+
+fn element_name(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Numeric { .. } => "numeric",
+        Value::String(_) => "string",
+        Value::Boolean(_) => "boolean",
+        Value::Enumeration { .. } => "enum",
+        Value::Int(_) => "int",
+        Value::Long(_) => "long",
+        Value::Date(_) => "date",
+        Value::Time(_) => "time",
+        Value::DateTime(_) => "dateTime",
+        Value::Duration(_) => "duration",
+    }
+}
+
+/// The most bytes that [`write_field`] writes for the field.
+pub(crate) fn field_size(field: &Field<'_>) -> usize {
+    let value = match &field.value {
+        Value::Numeric { number, unit } => {
+            attribute_size("value", number.as_str()) + attribute_size("unit", unit)
+        }
+        Value::String(text) => attribute_size("value", text),
+        Value::Enumeration { value, data_type } => {
+            attribute_size("value", value) + attribute_size("dataType", data_type)
+        }
+        // No number, time or boolean takes more.
+        _ => attribute_size("value", "") + 64,
+    };
+    let flags: usize = flags::category_names(field.categories)
+        .chain(flags::quality_names(field.quality))
+        .map(|name| attribute_size(name, "true"))
+        .sum();
+    "<dateTime/>".len()
+        + attribute_size("name", &field.name)
+        + value
+        + flags
+        + field.module.as_deref().map_or(0, |module| attribute_size("module", module))
+        + field.string_ids.as_ref().map_or(0, |ids| attribute_size("stringIds", ids.as_str()))
+        + field.writable.map_or(0, |_| attribute_size("writable", "false"))
+}
+
+/// The most bytes that a node takes around its samples.
+pub(crate) fn node_size(node: &NodeReference<'_>) -> usize {
+    "<node></node>".len()
+        + attribute_size("nodeId", &node.id)
+        + node.source.as_deref().map_or(0, |source| attribute_size("sourceId", source))
+        + node.partition.as_deref().map_or(0, |partition| attribute_size("cacheType", partition))
+}
+
+/// The most bytes that a timestamp takes around its fields.
+pub(crate) fn sample_size(time: &DateTime) -> usize {
+    "<timestamp></timestamp>".len() + attribute_size("value", &time.to_xml_text())
+}
+
+fn attribute_size(name: &str, value: &str) -> usize {
+    // The longest escape, `&quot;`, is six bytes for one.
+    let escaped = |byte: u8| match byte {
+        b'&' | b'<' | b'>' | b'"' | b'\'' | b'\t' | b'\n' | b'\r' => 6,
+        _ => 1,
+    };
+    " =''".len() + name.len() + value.bytes().map(escaped).sum::<usize>()
+}
