@@ -210,11 +210,13 @@ impl Outbox {
         if !queue.chunks.is_empty() || !queue.tail.is_empty() || queue.end.is_some() {
             return Poll::Ready(());
         }
-        match &mut queue.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => queue.waker = Some(context.waker().clone()),
-        }
+        queue.wake_later(context);
         Poll::Pending
+    }
+
+    /// Wakes the connection when anything comes, even while it has nothing to take it with.
+    pub(crate) fn wait(&self, context: &mut Context<'_>) {
+        self.queue().wake_later(context);
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -233,6 +235,13 @@ impl Queue {
             Some(StreamCondition::PolicyViolation) => Err(Refused::Full),
             Some(_) => Err(Refused::Gone),
             None => Ok(()),
+        }
+    }
+
+    fn wake_later(&mut self, context: &mut Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => self.waker = Some(context.waker().clone()),
         }
     }
 

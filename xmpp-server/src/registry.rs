@@ -18,8 +18,6 @@ pub(crate) struct Handle {
     pub(crate) id: u64,
     pub(crate) jid: Jid,
     pub(crate) bare: Jid,
-    /// The language of the client's stream.
-    pub(crate) lang: Option<String>,
     pub(crate) outbox: Outbox,
 }
 

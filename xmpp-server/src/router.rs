@@ -104,7 +104,6 @@ impl Router {
         account: &Jid,
         wanted: Option<&str>,
         made_up: &str,
-        lang: Option<String>,
     ) -> Result<Arc<Handle>, StanzaError> {
         let bare = account.bare();
         // No roster change may slip in between reading the roster and having it here.
@@ -143,42 +142,35 @@ impl Router {
                     // The new session comes before the old one goes, so that the account stays online.
                 }
             }
-            let handle = self.handle_for(&mut registry, jid, &bare, lang);
+            let handle = self.handle_for(&mut registry, jid, &bare);
             registry.add(Arc::clone(&handle), roster);
             if self.rules.conflict == Conflict::Replace {
                 end(&mut registry, &older, &mut turn);
             }
             return Ok(handle);
         }
-        let handle = self.handle_for(&mut registry, jid, &bare, lang);
+        let handle = self.handle_for(&mut registry, jid, &bare);
         registry.add(Arc::clone(&handle), roster);
         Ok(handle)
     }
 
-    fn handle_for(
-        &self,
-        registry: &mut Registry,
-        jid: Jid,
-        bare: &Jid,
-        lang: Option<String>,
-    ) -> Arc<Handle> {
+    fn handle_for(&self, registry: &mut Registry, jid: Jid, bare: &Jid) -> Arc<Handle> {
         let id = registry.number();
         let outbox = Outbox::new(self.rules.outbox_bytes);
-        Arc::new(Handle { id, jid, bare: bare.clone(), lang, outbox })
+        Arc::new(Handle { id, jid, bare: bare.clone(), outbox })
     }
 
     /// The connection of a session has ended: everybody who saw it is told, and what was not written is answered.
-    /// `unsent` are the bytes of whole stanzas.
-    pub(crate) fn leave(&self, handle: &Handle, unsent: &[u8], turn: &mut Turn) {
+    /// `queued` are whole stanzas, of which that many bytes were written.
+    pub(crate) fn leave(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
         end(&mut self.write(), handle, turn);
-        self.bounce(unsent, turn);
+        if queued.len() > written {
+            self.bounce(queued, written, turn);
+        }
     }
 
     /// Answers stanzas that were accepted for a client and can no longer be delivered.
-    fn bounce(&self, unsent: &[u8], turn: &mut Turn) {
-        if unsent.is_empty() {
-            return;
-        }
+    fn bounce(&self, queued: &[u8], written: usize, turn: &mut Turn) {
         let mut scratch = Scratch::new();
         let mut parser = Parser::new(Limits::new().stanza_bytes(u32::MAX));
         let mut header = Vec::new();
@@ -186,9 +178,14 @@ impl Router {
         let _ = Writer::stream_header(&mut header, ns::CLIENT).finish();
         let mut input = header.as_slice();
         while parser.next(&mut scratch, &mut input).is_ok_and(|event| event.is_some()) {}
-        let mut input = unsent;
-        while let Ok(Some(event)) = parser.next(&mut scratch, &mut input) {
+        let mut input = queued;
+        loop {
+            let before = queued.len().saturating_sub(input.len());
+            let Ok(Some(event)) = parser.next(&mut scratch, &mut input) else { break };
             let Event::Element(element) = event else { continue };
+            if before.saturating_add(element.bytes().len()) <= written {
+                continue;
+            }
             let Ok(stanza) = Stanza::parse(element) else { continue };
             let is_lost = match &stanza {
                 Stanza::Message(message) => message.kind() != MessageType::Headline,
@@ -258,7 +255,8 @@ impl Router {
             matched: exact.is_some(),
             willing: online.map_or(0, |online| online.willing().count()),
         };
-        let forward = |buffer: &mut Vec<u8>| forward(buffer, handle, message.element(), &[]);
+        let stamp = [("from", Some(handle.jid.as_str()))];
+        let forward = |buffer: &mut Vec<u8>| forward(buffer, message.element(), &stamp);
         let delivered = match delivery::decide(message.kind(), situation) {
             Delivery::Exact => exact.map(|session| session.handle.outbox.push(turn, forward)),
             Delivery::MostAvailable => online
@@ -336,8 +334,9 @@ impl Router {
         if !shown {
             return accepted(None);
         }
+        let stamp = [("from", Some(handle.jid.as_str()))];
         let delivered =
-            session.handle.outbox.push(turn, |buffer| forward(buffer, handle, iq.element(), &[]));
+            session.handle.outbox.push(turn, |buffer| forward(buffer, iq.element(), &stamp));
         if iq.kind().is_request() { accepted(Some(delivered)) } else { Ok(()) }
     }
 
@@ -383,10 +382,10 @@ impl Router {
         turn: &mut Turn,
     ) -> Result<Option<Change>, StanzaError> {
         let element = presence.element();
-        let shared = |to: Option<()>| {
+        // The address of each receiver is put in when it is delivered.
+        let shared = || {
             let mut bytes = Vec::new();
-            let _: Option<()> = to;
-            forward(&mut bytes, handle, element, &[("to", None)]);
+            forward(&mut bytes, element, &[("from", Some(handle.jid.as_str())), ("to", None)]);
             Shared::new(bytes)
         };
         let Some(to) = presence.to() else {
@@ -394,10 +393,10 @@ impl Router {
                 PresenceType::Available => {
                     let priority = priority(presence)?;
                     let mut registry = self.write();
-                    presence::available(&mut registry, handle, shared(None), priority, turn);
+                    presence::available(&mut registry, handle, shared(), priority, turn);
                 }
                 PresenceType::Unavailable => {
-                    presence::unavailable(&mut self.write(), handle, &shared(None), turn);
+                    presence::unavailable(&mut self.write(), handle, &shared(), turn);
                 }
                 PresenceType::Error => {}
                 _ => {
@@ -427,7 +426,7 @@ impl Router {
                 let mut registry = self.write();
                 forget_directed(&mut registry, to, handle);
                 if to.is_full() {
-                    presence::direct(&registry, to, &shared(None), turn);
+                    presence::direct(&registry, to, &shared(), turn);
                 }
             }
             PresenceType::Unavailable => {
@@ -436,7 +435,7 @@ impl Router {
                     session.directed.remove(&to.to_jid());
                 }
                 forget_directed(&mut registry, to, handle);
-                presence::direct(&registry, to, &shared(None), turn);
+                presence::direct(&registry, to, &shared(), turn);
             }
             _ => {
                 let mut registry = self.write();
@@ -449,7 +448,7 @@ impl Router {
                         .with_text("directed presence to too many addresses"));
                 }
                 session.directed.insert(target);
-                presence::direct(&registry, to, &shared(None), turn);
+                presence::direct(&registry, to, &shared(), turn);
             }
         }
         Ok(None)
@@ -471,7 +470,7 @@ impl Router {
         }
         let mut bytes = Vec::new();
         let stamps = [("from", Some(handle.bare.as_str())), ("to", Some(contact.as_str()))];
-        forward(&mut bytes, handle, presence.element(), &stamps);
+        forward(&mut bytes, presence.element(), &stamps);
         if request == Request::Subscribe && bytes.len() > self.rules.request_bytes {
             return Err(StanzaError::new(StanzaCondition::PolicyViolation)
                 .with_text("the request is too long to be kept"));
@@ -552,10 +551,9 @@ impl Router {
 
         let mut exchange = Exchange::new(handle.bare.as_ref(), contact.as_ref(), own, other.entry);
         match change {
-            Change::Roster { wish: wish @ Wish::Remove { .. }, .. }
+            Change::Roster { wish: Wish::Remove { .. }, .. }
                 if !exchange.sender_entry.before.as_ref().is_some_and(|c| c.listed) =>
             {
-                let _ = wish;
                 return Err(StanzaError::new(StanzaCondition::ItemNotFound));
             }
             Change::Roster { wish, .. } => exchange.wish(wish),
@@ -794,28 +792,21 @@ fn priority(presence: &Presence<'_>) -> Result<i8, StanzaError> {
     element.text().trim().parse().map_err(|_| bad())
 }
 
-/// Writes a stanza of a client as its server passes it on: with the sender's address, whatever stood there
-/// (RFC 6120 §8.1.2.1), and with the language of the sender's stream where it has none (RFC 6120 §4.7.4).
-fn forward(
-    buffer: &mut Vec<u8>,
-    handle: &Handle,
-    element: ElementRef<'_>,
-    attributes: &[(&str, Option<&str>)],
-) {
+/// Writes a stanza of a client as its server passes it on: with other addresses than it claims (RFC 6120
+/// §8.1.2.1), and with the language of the sender's stream where it has none (RFC 6120 §4.7.4).
+fn forward(buffer: &mut Vec<u8>, element: ElementRef<'_>, addresses: &[(&str, Option<&str>)]) {
     let begin = buffer.len();
     let mut writer = Writer::in_stream(buffer, ns::CLIENT);
-    let stamp = [("from", Some(handle.jid.as_str()))];
-    writer.forward(element, if attributes.iter().any(|(name, _)| *name == "from") { attributes } else { &stamp });
-    let _ = attributes;
-    // What was parsed can be written.
-    let _ = writer.finish();
-    if let Some(lang) = &handle.lang {
-        if element.attribute_ns("lang", XML_NAMESPACE).is_none() {
-            let name_end = begin.saturating_add(1).saturating_add(element.name().len());
-            let attribute = format!(" xml:lang='{lang}'");
-            if name_end <= buffer.len() {
-                buffer.splice(name_end..name_end, attribute.into_bytes());
-            }
+    writer.forward(element, addresses);
+    if writer.finish().is_err() || element.attribute_ns("lang", XML_NAMESPACE).is_some() {
+        return;
+    }
+    let is_tag = |lang: &str| lang.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if let Some(lang) = element.lang().filter(|lang| is_tag(lang)) {
+        let name_end = begin.saturating_add(1).saturating_add(element.name().len());
+        let attribute = [b" xml:lang='", lang.as_bytes(), b"'"].concat();
+        if name_end <= buffer.len() {
+            buffer.splice(name_end..name_end, attribute);
         }
     }
 }
