@@ -104,7 +104,7 @@ pub fn roundtrip(data: &[u8]) {
                         copies += 1;
                     }
                     Ok(_) => {}
-                    Err(fault) => assert!(false, "{fault}: {}", String::from_utf8_lossy(&out)),
+                    Err(fault) => unreadable(fault, &out),
                 }
             }
             assert_eq!(copies, 2);
@@ -113,4 +113,9 @@ pub fn roundtrip(data: &[u8]) {
             assert_eq!(child.to_element(), child);
         }
     }
+}
+
+#[allow(clippy::panic)] // a finding
+fn unreadable(fault: Fault, out: &[u8]) {
+    panic!("{fault}: {}", String::from_utf8_lossy(out));
 }

@@ -58,6 +58,8 @@ pub use parser::{Event, Parser, Scratch};
 pub use typed::{FromXml, FromXmlError, IntoOwned, ToXml};
 pub use value::{FromXmlText, ToXmlText, ValueError};
 pub use writer::{STREAM_END, WriteError, Writer};
+#[cfg(feature = "derive")]
+pub use xmpp_xml_derive::{FromXml, FromXmlText, IntoOwned, ToXml, ToXmlText};
 
 /// The namespace of the prefix `xml` (Namespaces in XML §3).
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";

@@ -124,7 +124,10 @@ fn strings_keep_their_white_space_and_are_borrowed() {
     ));
     assert_eq!("a<b".to_xml_text(), "a<b");
     assert_eq!(Cow::Borrowed("x").to_xml_text(), "x");
-    assert_eq!(<&String as ToXmlText>::to_xml_text(&&String::from("x")), "x");
+    assert_eq!(
+        <&String as ToXmlText>::to_xml_text(&&String::from("x")),
+        "x"
+    );
 }
 
 #[test]
