@@ -7,6 +7,7 @@
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
 pub mod xml;
+pub mod xml_derive;
 
 /// A function under attack and the name that its seeds and its libFuzzer program go by.
 #[derive(Clone, Copy, Debug)]
@@ -26,5 +27,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "roundtrip",
         run: xml::roundtrip,
+    },
+    Target {
+        name: "derive",
+        run: xml_derive::derive,
     },
 ];
