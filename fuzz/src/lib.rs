@@ -8,6 +8,7 @@
 
 pub mod sasl;
 pub mod xml;
+pub mod xml_derive;
 
 /// A function under attack and the name that its seeds and its libFuzzer program go by.
 #[derive(Clone, Copy, Debug)]
@@ -31,5 +32,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "scram",
         run: sasl::scram,
+    },
+    Target {
+        name: "derive",
+        run: xml_derive::derive,
     },
 ];
