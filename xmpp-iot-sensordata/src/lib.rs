@@ -4,4 +4,8 @@
 
 extern crate alloc;
 
+pub mod device;
 pub mod model;
+pub mod payload;
+pub mod requester;
+mod stanza;
