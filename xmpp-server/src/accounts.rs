@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xmpp_core::error::StreamCondition;
 use xmpp_core::jid::{Jid, JidError};
-use xmpp_sasl::{Hash, PrepareError, StoredCredentials};
+use xmpp_sasl::{Hash, DeriveError, StoredCredentials};
 
 use crate::outbox::Turn;
 use crate::router::Router;
@@ -128,7 +128,7 @@ pub enum AccountError {
     /// The name cannot be part of an address.
     Address(JidError),
     /// The password is empty or holds characters that passwords cannot have.
-    Password(PrepareError),
+    Password(DeriveError),
     /// The system gives no random bytes.
     NoRandomness,
     /// The store refused or failed.
@@ -163,8 +163,8 @@ impl From<JidError> for AccountError {
     }
 }
 
-impl From<PrepareError> for AccountError {
-    fn from(error: PrepareError) -> Self {
+impl From<DeriveError> for AccountError {
+    fn from(error: DeriveError) -> Self {
         Self::Password(error)
     }
 }

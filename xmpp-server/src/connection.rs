@@ -134,21 +134,20 @@ impl Task {
                     return Poll::Ready(None);
                 }
             }
-            let mut is_idle = true;
-            if self.errand.is_none() && !self.stream.is_closed() {
-                is_idle &= self.poll_read(context).is_pending();
+            let is_open = !self.stream.is_closed();
+            let mut is_ready = false;
+            if self.errand.is_none() && is_open {
+                is_ready |= self.poll_read(context).is_ready();
             }
-            if let Some(handle) = &self.handle {
+            if let Some(handle) = self.handle.as_ref().filter(|_| is_open) {
                 // While bytes wait to be written, only the end of the stream is news.
-                let ends = handle.outbox.end().is_some() && !self.stream.is_closed();
-                if ends || (written.is_ready() && handle.outbox.poll_ready(context).is_ready()) {
-                    is_idle &= self.stream.is_closed();
-                } else if written.is_pending() {
-                    handle.outbox.poll_end(context);
-                }
+                is_ready |= match written {
+                    Poll::Ready(()) => handle.outbox.poll_ready(context).is_ready(),
+                    Poll::Pending => handle.outbox.poll_end(context).is_ready(),
+                };
             }
-            is_idle &= self.poll_timers(context).is_pending();
-            if is_idle {
+            is_ready |= self.poll_timers(context).is_ready();
+            if !is_ready {
                 return Poll::Pending;
             }
         }
@@ -258,7 +257,7 @@ impl Task {
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
-            let mut connection = Pin::new(connection);
+            let connection = Pin::new(connection);
             let result = if self.pending.is_written() {
                 if self.pending.is_empty() {
                     return Poll::Ready(());

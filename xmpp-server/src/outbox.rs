@@ -66,10 +66,6 @@ impl Shared {
             .unwrap_or(bytes.len());
         Self { bytes: bytes.into(), name_end }
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Why a stanza was not taken in.
@@ -214,9 +210,14 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Wakes the connection when anything comes, even while it has nothing to take it with.
-    pub(crate) fn wait(&self, context: &mut Context<'_>) {
-        self.queue().wake_later(context);
+    /// Ready when the stream is to end.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.queue();
+        if queue.end.is_some() {
+            return Poll::Ready(());
+        }
+        queue.wake_later(context);
+        Poll::Pending
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

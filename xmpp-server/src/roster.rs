@@ -102,7 +102,7 @@ impl Wish {
     }
 }
 
-fn refuse(condition: StanzaCondition, reason: impl Into<String>) -> StanzaError {
+fn refuse(condition: StanzaCondition, reason: impl Into<Box<str>>) -> StanzaError {
     StanzaError::new(condition).with_text(reason)
 }
 

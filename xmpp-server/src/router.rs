@@ -22,7 +22,7 @@ use crate::outbox::{Outbox, Refused, Shared, Turn};
 use crate::presence;
 use crate::registry::{Handle, Online, Registry};
 use crate::roster::{Removed, Roster, RosterLimits, Wish};
-use crate::service::{self, Answer, Asked};
+use crate::service::{self, Asked};
 use crate::storage::{Account, Batch, Contact, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
