@@ -364,7 +364,22 @@ fn the_language_is_the_elements_own() {
     assert_eq!(text.lang, None);
 }
 
-#[derive(FromXml, Debug)]
+#[test]
+fn what_is_no_language_tag_is_no_language() {
+    for (tag, lang) in [
+        ("de-CH", Some("de-CH")),
+        ("", Some("")),
+        ("no tag", None),
+        ("<", None),
+    ] {
+        let note = element(&format!("<note xml:lang='{}'/>", tag.replace('<', "&lt;")));
+        let text = Translated::from_xml(note.root()).unwrap();
+        assert_eq!(text.lang.as_deref(), lang);
+        assert_eq!(text.lang.is_some(), written(&text).contains("xml:lang"));
+    }
+}
+
+#[derive(FromXml, ToXml, Debug)]
 #[xml(name = "note", namespace = NS)]
 struct Translated {
     #[xml(lang)]
