@@ -6,6 +6,7 @@
 //! - the libFuzzer programs in `fuzz_targets/`, one line each, built with the feature `libfuzzer`;
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
+pub mod sensordata;
 pub mod xml;
 
 /// A function under attack and the name that its seeds and its libFuzzer program go by.
@@ -26,5 +27,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "roundtrip",
         run: xml::roundtrip,
+    },
+    Target {
+        name: "sensordata",
+        run: sensordata::sensordata,
     },
 ];
