@@ -4,7 +4,7 @@
 //! Texts are for people and are never to be parsed (RFC 6120 §4.9.2).
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::boxed::Box;
 use core::fmt;
 
 use xmpp_xml::{Element, ElementRef, FromXml, FromXmlError, IntoOwned, ToXml, Writer};
@@ -29,13 +29,13 @@ pub struct StanzaError {
     /// What is wrong.
     pub condition: StanzaCondition,
     /// A text for people.
-    pub text: Option<String>,
+    pub text: Option<Box<str>>,
     /// The language of the text (RFC 5646).
-    pub lang: Option<String>,
+    pub lang: Option<Box<str>>,
     /// Who found the error, where that is not the address that the error comes from.
     pub by: Option<Jid>,
     /// With `gone` and `redirect`: the new address, as a URI.
-    pub uri: Option<String>,
+    pub uri: Option<Box<str>>,
     /// An application-specific condition beside the defined one (RFC 6120 §8.3.4).
     pub application: Option<Element>,
 }
@@ -65,7 +65,7 @@ impl StanzaError {
 
     /// Adds a text for people. Default: none.
     #[must_use]
-    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+    pub fn with_text(mut self, text: impl Into<Box<str>>) -> Self {
         self.text = Some(text.into());
         self
     }
@@ -79,7 +79,7 @@ impl StanzaError {
 
     /// Adds the new address to `gone` or `redirect`. Default: none.
     #[must_use]
-    pub fn with_uri(mut self, uri: impl Into<String>) -> Self {
+    pub fn with_uri(mut self, uri: impl Into<Box<str>>) -> Self {
         self.uri = Some(uri.into());
         self
     }
@@ -112,7 +112,7 @@ impl StanzaError {
             );
             error.uri = Some(text)
                 .filter(|text| has_uri && !text.is_empty())
-                .map(Cow::into_owned);
+                .map(Box::from);
         }
         if let Some(kind) = element.attribute("type") {
             error.kind = ErrorType::from_name(&kind);
@@ -188,11 +188,11 @@ pub struct StreamError {
     /// Why.
     pub condition: StreamCondition,
     /// A text for people.
-    pub text: Option<String>,
+    pub text: Option<Box<str>>,
     /// The language of the text (RFC 5646).
-    pub lang: Option<String>,
+    pub lang: Option<Box<str>>,
     /// With `see-other-host`: host or host:port, an IPv6 address in brackets (RFC 6120 §4.9.3.19).
-    pub host: Option<String>,
+    pub host: Option<Box<str>>,
     /// An application-specific condition beside the defined one (RFC 6120 §4.9.4).
     pub application: Option<Element>,
 }
@@ -212,14 +212,14 @@ impl StreamError {
 
     /// Adds a text for people. Default: none.
     #[must_use]
-    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+    pub fn with_text(mut self, text: impl Into<Box<str>>) -> Self {
         self.text = Some(text.into());
         self
     }
 
     /// Adds the host to `see-other-host`. Default: none.
     #[must_use]
-    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+    pub fn with_host(mut self, host: impl Into<Box<str>>) -> Self {
         self.host = Some(host.into());
         self
     }
@@ -239,7 +239,7 @@ impl StreamError {
             let has_host = error.condition == StreamCondition::SeeOtherHost;
             error.host = Some(text)
                 .filter(|text| has_host && !text.is_empty())
-                .map(Cow::into_owned);
+                .map(Box::from);
         }
         (error.text, error.lang, error.application) =
             (content.text, content.lang, content.application);
@@ -632,8 +632,8 @@ impl fmt::Display for StreamCondition {
 #[derive(Default)]
 struct Content<'a> {
     condition: Option<(&'a str, Cow<'a, str>)>,
-    text: Option<String>,
-    lang: Option<String>,
+    text: Option<Box<str>>,
+    lang: Option<Box<str>>,
     application: Option<Element>,
 }
 
@@ -650,8 +650,8 @@ impl<'a> Content<'a> {
                     .condition
                     .get_or_insert_with(|| (child.name(), child.text()));
             } else if content.text.is_none() {
-                content.text = Some(child.text().into_owned());
-                content.lang = child.lang().map(Cow::into_owned);
+                content.text = Some(Box::from(child.text()));
+                content.lang = child.lang().map(Box::from);
             }
         }
         content

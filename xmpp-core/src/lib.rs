@@ -3,9 +3,11 @@
 
 extern crate alloc;
 
+pub mod disco;
 pub mod entropy;
 pub mod error;
 pub mod jid;
+pub mod mux;
 pub mod ns;
 pub mod ping;
 pub mod stanza;

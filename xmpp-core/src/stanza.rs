@@ -569,7 +569,6 @@ impl<'a> Iq<'a> {
     }
 
     /// The answer to this request: same id, back to the sender, from the address that was asked.
-    #[must_use]
     pub fn result(&self) -> IqBuilder<'_> {
         let (to, from) = (self.from(), self.to());
         IqBuilder {
@@ -582,7 +581,6 @@ impl<'a> Iq<'a> {
     }
 
     /// The refusal of this request.
-    #[must_use]
     pub fn refusal<'s>(&'s self, error: &'s StanzaError) -> IqBuilder<'s> {
         IqBuilder {
             kind: IqType::Error,

@@ -1,5 +1,6 @@
 //! Resource binding (RFC 6120 §7).
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use xmpp_xml::{ElementRef, Writer};
@@ -61,12 +62,12 @@ impl Feature for BindInitiator {
         element: ElementRef<'_>,
         context: &mut Context<'_>,
     ) -> Result<Progress, Error> {
-        let answer = answer_to(&self.id, element)?;
-        let bind = answer.map_err(Error::Bind)?.and_then(|answer| {
-            let jid = answer.child("bind", ns::BIND)?.child("jid", ns::BIND)?;
-            Jid::parse(&jid.text()).ok().filter(Jid::is_full)
-        });
-        let Some(jid) = bind else {
+        answer_to(&self.id, element)?;
+        let jid = element
+            .child("bind", ns::BIND)
+            .and_then(|bind| bind.child("jid", ns::BIND));
+        let jid = jid.and_then(|jid| Jid::parse(&jid.text()).ok());
+        let Some(jid) = jid.filter(Jid::is_full) else {
             return Err(violation(
                 StreamCondition::BadFormat,
                 "no full address was bound",
@@ -78,19 +79,16 @@ impl Feature for BindInitiator {
     }
 }
 
-/// The server's answer to our request of that id: the result, or its refusal.
-pub(super) fn answer_to<'a>(
-    id: &str,
-    element: ElementRef<'a>,
-) -> Result<Result<Option<ElementRef<'a>>, StanzaError>, Error> {
-    if let Ok(Stanza::Iq(iq)) = Stanza::parse(element)
+/// Whether the server has answered our request of that id; its refusal is an error.
+pub(super) fn answer_to(id: &str, element: ElementRef<'_>) -> Result<(), Error> {
+    let stanza = Stanza::parse(element);
+    if let Ok(Stanza::Iq(iq)) = stanza
         && !iq.kind().is_request()
         && iq.id() == id
     {
-        return Ok(match iq.error() {
-            Some(error) => Err(error),
-            None => Ok(Some(element)),
-        });
+        return iq
+            .error()
+            .map_or(Ok(()), |error| Err(Error::Bind(Box::new(error))));
     }
     let text = "not the answer to the request that is open";
     Err(violation(StreamCondition::UnsupportedStanzaType, text))

@@ -1,5 +1,6 @@
 //! How a stream can fail, and who is to blame.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -49,7 +50,7 @@ pub enum Error {
     /// closed.
     Authentication(SaslFailure),
     /// The server refused to bind a resource, `conflict` for one that is in use. The stream was closed.
-    Bind(StanzaError),
+    Bind(Box<StanzaError>),
     /// The peer stayed silent too long in that state.
     Timeout(State),
     /// The connection ended in that state without the stream being closed.
@@ -138,7 +139,7 @@ impl core::error::Error for Error {
             Self::Xml(fault) => Some(fault),
             Self::Violation(error) | Self::Refused(error) | Self::Failed(error) => Some(error),
             Self::NoCommonMechanism { reason, .. } | Self::Sasl(reason) => Some(reason),
-            Self::Bind(error) => Some(error),
+            Self::Bind(error) => Some(&**error),
             _ => None,
         }
     }

@@ -129,9 +129,7 @@ impl Feature for SaslInitiator {
                     return match client.handle_challenge(&data.unwrap_or_default()) {
                         Ok(response) => {
                             let response = wire::encode(&response);
-                            context.write(|writer| {
-                                writer.start("response", ns::SASL).text(&response).end();
-                            })?;
+                            context.write(|writer| message(writer, "response", &response))?;
                             Ok(Progress::Wait)
                         }
                         Err(error) => Self::abort(context, error),
@@ -252,9 +250,7 @@ impl SaslReceiver {
                 }
                 Ok(Step::Challenge(challenge)) => {
                     let challenge = wire::encode(&challenge);
-                    context.write(|writer| {
-                        writer.start("challenge", ns::SASL).text(&challenge).end();
-                    })?;
+                    context.write(|writer| message(writer, "challenge", &challenge))?;
                     return Ok(Progress::Wait);
                 }
                 Ok(Step::Authorize { authorization, .. }) => {
@@ -392,6 +388,14 @@ impl Feature for SaslReceiver {
         };
         self.follow(step, context)
     }
+}
+
+fn message(writer: &mut Writer<'_>, name: &str, data: &str) {
+    writer.start(name, ns::SASL);
+    if !data.is_empty() {
+        writer.text(data);
+    }
+    writer.end();
 }
 
 fn necessary(needs_tls: bool) -> Facts {

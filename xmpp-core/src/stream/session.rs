@@ -57,7 +57,10 @@ impl Feature for SessionInitiator {
 
     /// A refusal changes nothing: the resource is bound.
     fn handle(&mut self, element: ElementRef<'_>, _: &mut Context<'_>) -> Result<Progress, Error> {
-        answer_to(&self.id, element).map(|_| Progress::Done)
+        match answer_to(&self.id, element) {
+            Ok(()) | Err(Error::Bind(_)) => Ok(Progress::Done),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -213,7 +213,14 @@ impl Model {
                 let group = items.take_bare("group")?;
                 let element = element_name(&mut items, None)?;
                 items.finish("`name`, `namespace`, `group`, `deny_unknown` and `crate`")?;
-                if group == element.is_some() {
+                if group && element.is_some() {
+                    return Err(Error::new(
+                        input.ident.span(),
+                        "a group is no element by itself: leave out `group`, or `name` and \
+                         `namespace`",
+                    ));
+                }
+                if !group && element.is_none() {
                     return Err(Error::new(
                         input.ident.span(),
                         "say which element this is: `#[xml(name = \"…\", namespace = …)]`; or \
@@ -489,6 +496,7 @@ fn field(index: usize, field: &syn::Field, head: &Head) -> Result<Field> {
             return Err(Error::new(second.span(), message));
         }
         (None, _) => {
+            items.finish(FIELD_KINDS)?;
             let message = format!(
                 "say what this field is in the element: `#[xml(…)]` with one of {FIELD_KINDS}"
             );
