@@ -7,6 +7,7 @@
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
 pub mod sasl;
+pub mod sensordata;
 pub mod xml;
 pub mod xml_derive;
 
@@ -36,5 +37,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "derive",
         run: xml_derive::derive,
+    },
+    Target {
+        name: "sensordata",
+        run: sensordata::sensordata,
     },
 ];

@@ -698,12 +698,17 @@ impl Device {
     /// When a time of the wall clock comes, if it lies ahead.
     fn instant_of(&self, time: &DateTime) -> Option<Instant> {
         let (wall, at) = self.clock?;
-        let since_origin = |time: &DateTime| {
-            let (seconds, nanoseconds) = moment(time, self.config.local_offset);
-            i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
-        };
-        let ahead = u64::try_from(since_origin(time) - since_origin(&wall)).ok()?;
-        Some(at + Duration::from_nanos(ahead)).filter(|due| *due > self.now)
+        let (seconds, nanoseconds) = moment(time, self.config.local_offset);
+        let (wall_seconds, wall_nanoseconds) = moment(&wall, self.config.local_offset);
+        let mut seconds = seconds.checked_sub(wall_seconds)?;
+        let mut nanoseconds = i64::from(nanoseconds) - i64::from(wall_nanoseconds);
+        if nanoseconds < 0 {
+            seconds -= 1;
+            nanoseconds += 1_000_000_000;
+        }
+        // What lies behind has no length.
+        let seconds = u64::try_from(seconds).ok()?;
+        Some(at + Duration::new(seconds, nanoseconds as u32)).filter(|due| *due > self.now)
     }
 
     /// What the wall clock reads now.
