@@ -83,3 +83,7 @@ pub use connector::Connector;
 pub use error::{Blame, CertificateFault, ConfigError, NetError, Phase};
 pub use listener::Listener;
 pub use tls::{Roots, TlsClient, TlsDetails, TlsServer, TlsVersion};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -125,6 +125,19 @@ async fn a_wildcard_stands_for_one_label_only() {
 }
 
 #[tokio::test]
+async fn the_common_name_of_the_subject_does_not_count() {
+    let authority = Authority::new();
+    for name in [None, Some("example.com")] {
+        let server = authority.issue_with_common_name(DOMAIN, name).server();
+        let fault = fault(&authority.client(), &server, DOMAIN).await;
+        assert!(
+            matches!(fault, CertificateFault::WrongName { .. }),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_internationalised_domain_matches_its_a_labels() {
     let authority = Authority::new();
     let server = authority.server("xn--bcher-kva.example");

@@ -89,47 +89,6 @@ async fn tls_1_2_is_spoken_in_both_roles_and_has_the_exporter_as_well() {
     }
 }
 
-/// A ClientHello of TLS 1.2, with or without the extended master secret.
-fn client_hello(extended_master_secret: bool) -> Vec<u8> {
-    let mut extensions = vec![
-        0, 10, 0, 4, 0, 2, 0, 23, // supported groups: secp256r1
-        0, 11, 0, 2, 1, 0, // point formats: uncompressed
-        0, 13, 0, 4, 0, 2, 4, 3, // signature algorithms: ecdsa_secp256r1_sha256
-    ];
-    if extended_master_secret {
-        extensions.extend([0, 23, 0, 0]);
-    }
-    let mut body = vec![3, 3];
-    body.extend([7; 32]); // random
-    body.push(0); // session id
-    body.extend([0, 2, 0xc0, 0x2b]); // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-    body.extend([1, 0]); // no compression
-    body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
-    body.extend(extensions);
-    record(1, &body)
-}
-
-/// A ServerHello of TLS 1.2 without the extended master secret.
-fn server_hello() -> Vec<u8> {
-    let mut body = vec![3, 3];
-    body.extend([9; 32]); // random
-    body.push(0); // session id
-    body.extend([0xc0, 0x2b, 0]); // suite, no compression
-    body.extend([0, 5, 0xff, 1, 0, 1, 0]); // renegotiation info
-    record(2, &body)
-}
-
-/// One handshake message in one record.
-fn record(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut message = vec![kind, 0];
-    message.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
-    message.extend(body);
-    let mut record = vec![0x16, 3, 3];
-    record.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
-    record.extend(message);
-    record
-}
-
 #[tokio::test]
 async fn a_client_of_tls_1_2_without_extended_master_secret_is_refused() {
     let server = Authority::new().server(DOMAIN);
@@ -138,12 +97,12 @@ async fn a_client_of_tls_1_2_without_extended_master_secret_is_refused() {
         let (mut near, far) = pair().await;
         let server = server.clone();
         let far = tokio::spawn(async move { far.start_tls_server(&server).await });
-        near.write_all(&client_hello(extended_master_secret))
+        near.write_all(&raw::client_hello([3, 3], extended_master_secret))
             .await
             .unwrap();
         let mut head = [0; 1];
         soon(near.read_exact(&mut head)).await.unwrap();
-        assert_eq!(head[0], expected);
+        assert_eq!(head, [expected]);
         if !extended_master_secret {
             let error = soon(far).await.unwrap().unwrap_err();
             assert!(matches!(error, NetError::Incompatible { .. }), "{error:?}");
@@ -154,7 +113,7 @@ async fn a_client_of_tls_1_2_without_extended_master_secret_is_refused() {
 #[tokio::test]
 async fn a_server_of_tls_1_2_without_extended_master_secret_is_refused() {
     let (near, mut far) = pair().await;
-    far.write_all(&server_hello()).await.unwrap();
+    far.write_all(&raw::server_hello()).await.unwrap();
     let error = soon(near.start_tls_client(&Authority::new().client(), DOMAIN))
         .await
         .unwrap_err();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use support::{Authority, DOMAIN, listen, pair, soon, starttls, tls_pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use xmpp_net::{Blame, Connector, NetError, Phase, TlsVersion};
+use xmpp_net::{Blame, CertificateFault, Connector, NetError, Phase, TlsVersion};
 
 #[tokio::test]
 async fn starttls_follows_an_exchange_in_clear() {
@@ -86,6 +86,44 @@ async fn direct_tls_names_the_domain_and_the_protocol() {
     );
     assert_eq!(far.tls().unwrap().requested_domain(), Some(DOMAIN));
     assert_eq!(near.tls_exporter(), far.tls_exporter());
+}
+
+#[tokio::test]
+async fn direct_tls_checks_the_certificate_as_well() {
+    let (near, far) = pair().await;
+    let (client, server) = (Authority::new().client(), Authority::new().server(DOMAIN));
+    let (near, far) = soon(async {
+        tokio::join!(
+            near.direct_tls_client(&client, DOMAIN),
+            far.start_tls_server(&server)
+        )
+    })
+    .await;
+    let error = near.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            NetError::Certificate {
+                fault: CertificateFault::Untrusted,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(matches!(far.unwrap_err(), NetError::Alert { .. }));
+}
+
+#[tokio::test]
+async fn direct_tls_works_with_a_server_that_knows_no_alpn() {
+    let authority = Authority::new();
+    let (near, far) = pair().await;
+    let server = support::raw::server(&authority.issue(DOMAIN), support::raw::ALL_VERSIONS);
+    let client = authority.client();
+    let (near, far) =
+        soon(async { tokio::join!(near.direct_tls_client(&client, DOMAIN), server.accept(far)) })
+            .await;
+    assert_eq!(near.unwrap().tls().unwrap().application_protocol(), None);
+    far.unwrap();
 }
 
 #[tokio::test]
@@ -228,6 +266,30 @@ async fn a_peer_that_closes_in_the_handshake_is_told_from_one_that_speaks_no_tls
         .await
         .unwrap_err();
     assert!(matches!(error, NetError::HandshakeClosed), "{error:?}");
+}
+
+#[tokio::test]
+async fn versions_before_tls_1_2_are_refused() {
+    let server = Authority::new().server(DOMAIN);
+    // TLS 1.1, 1.0 and SSL 3.0, then 1.2 for comparison.
+    for (minor, accepted) in [(2, false), (1, false), (0, false), (3, true)] {
+        let (mut near, far) = pair().await;
+        near.write_all(&support::raw::client_hello([3, minor], true))
+            .await
+            .unwrap();
+        let server = server.clone();
+        let far = tokio::spawn(async move { far.start_tls_server(&server).await });
+        let mut head = [0; 1];
+        soon(near.read_exact(&mut head)).await.unwrap();
+        assert_eq!(head, [if accepted { 0x16 } else { 0x15 }], "3.{minor}");
+        drop(near);
+        let error = soon(far).await.unwrap().unwrap_err();
+        assert_eq!(
+            matches!(error, NetError::Incompatible { .. }),
+            !accepted,
+            "3.{minor}: {error:?}"
+        );
+    }
 }
 
 #[tokio::test]

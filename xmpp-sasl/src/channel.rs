@@ -42,11 +42,12 @@ impl Channel {
         self
     }
 
-    /// Client: the channel-binding types that the server announced (XEP-0440). Without an announcement the server is
-    /// taken to support whatever we have.
+    /// Client: the channel-binding types that the server announced (XEP-0440). Without an announcement, or
+    /// with an empty one, the server is taken to support whatever we have.
     #[must_use]
     pub fn announced<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Channel {
-        self.announced = Some(names.into_iter().map(ToString::to_string).collect());
+        let names: Vec<String> = names.into_iter().map(ToString::to_string).collect();
+        self.announced = Some(names).filter(|names| !names.is_empty());
         self
     }
 
@@ -58,6 +59,10 @@ impl Channel {
     /// The data to bind to, the strongest kind first.
     pub fn bindings(&self) -> &[ChannelBinding] {
         &self.bindings
+    }
+
+    pub(crate) fn announced_kinds(&self) -> &[String] {
+        self.announced.as_deref().unwrap_or_default()
     }
 
     /// The strongest binding that the server has too, as far as it told.

@@ -7,7 +7,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::channel::Channel;
+use crate::channel::{BindingKind, Channel};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::keys::{Derivation, DerivedKeys};
@@ -42,7 +42,7 @@ impl Client {
     /// their own hash function only). Names that are not known are passed over. There is no second try with another.
     ///
     /// # Errors
-    /// [`Error::NoCommonMechanism`] and its two variations for PLAIN; [`Error::UserName`], [`Error::Password`] and
+    /// [`Error::NoCommonMechanism`] and its two variations for PLAIN; [`Error::OfferTampered`]; [`Error::UserName`], [`Error::Password`] and
     /// [`Error::AuthorizationIdentity`] when the credentials cannot be used.
     pub fn select<'a>(
         offered: impl IntoIterator<Item = &'a str>,
@@ -55,6 +55,7 @@ impl Client {
             .into_iter()
             .filter_map(|name| name.parse().ok())
             .collect();
+        check_offer(&offered, channel, policy)?;
         let mechanism = choose(&offered, credentials, channel, policy)?;
 
         let user =
@@ -229,6 +230,35 @@ fn choose(
     }
 }
 
+/// XEP-0440 §3, rules 5 and 6: a server that can bind at all offers -PLUS mechanisms together with types, and
+/// `tls-server-end-point` among these, so that what lacks was taken away on the way.
+fn check_offer(offered: &[Mechanism], channel: &Channel, policy: &Policy) -> Result<(), Error> {
+    if !is_capable(channel, policy) || channel.announced_kinds().is_empty() {
+        return Ok(());
+    }
+    let plus_offered = offered.iter().any(|mechanism| mechanism.is_channel_bound());
+    let end_point = BindingKind::TlsServerEndPoint.name();
+    let plausible = channel.mutual_binding().is_some()
+        || channel
+            .announced_kinds()
+            .iter()
+            .any(|name| name == end_point);
+    if plus_offered && plausible {
+        Ok(())
+    } else {
+        Err(Error::OfferTampered)
+    }
+}
+
+/// Whether this client supports channel binding here.
+fn is_capable(channel: &Channel, policy: &Policy) -> bool {
+    !channel.bindings().is_empty()
+        && policy
+            .mechanisms
+            .iter()
+            .any(|mechanism| mechanism.is_channel_bound())
+}
+
 /// RFC 5802 §6: `p` with a -PLUS mechanism; `y` when we could bind but the server does not offer it; `n` when we
 /// cannot, be it for want of a type that the server announced (XEP-0440 §3) or by policy.
 fn binding<'a>(
@@ -237,14 +267,10 @@ fn binding<'a>(
     channel: &'a Channel,
     policy: &Policy,
 ) -> Binding<'a> {
-    let capable = policy
-        .mechanisms
-        .iter()
-        .any(|mechanism| mechanism.is_channel_bound());
     let plus_offered = offered.iter().any(|mechanism| mechanism.is_channel_bound());
     match channel.mutual_binding() {
         Some(binding) if mechanism.is_channel_bound() => Binding::Bound(binding),
-        _ if !capable || channel.bindings().is_empty() => Binding::Unsupported,
+        _ if !is_capable(channel, policy) => Binding::Unsupported,
         None if plus_offered => Binding::Unsupported,
         _ => Binding::NotOffered,
     }

@@ -18,6 +18,9 @@ pub enum Error {
     PlainNotAllowed,
     /// PLAIN is all that is left, and the channel is not encrypted.
     PlainNeedsEncryption,
+    /// The server announces channel-binding types without a mechanism to use them, or lacks the one that every server
+    /// has: somebody on the way took from the offer (XEP-0440 §3).
+    OfferTampered,
     /// The user name cannot be sent.
     UserName(PrepareError),
     /// The password cannot be used.
@@ -61,6 +64,7 @@ impl Error {
             | Error::KeysDoNotFit => Blame::Caller,
             Error::NoCommonMechanism
             | Error::PlainNeedsEncryption
+            | Error::OfferTampered
             | Error::Iterations { .. }
             | Error::Message(_)
             | Error::NonceMismatch
@@ -84,8 +88,9 @@ impl fmt::Display for Error {
             Error::PlainNeedsEncryption => {
                 f.write_str("the server leaves only PLAIN, and the channel is not encrypted")
             }
-            Error::UserName(error) => write!(f, "the user name {error}"),
-            Error::Password(error) => write!(f, "the password {error}"),
+            Error::OfferTampered => f.write_str("the server's offer was tampered with"),
+            Error::UserName(error) => write!(f, "the user name: {error}"),
+            Error::Password(error) => write!(f, "the password: {error}"),
             Error::AuthorizationIdentity => {
                 f.write_str("the authorization identity holds a NUL character")
             }
@@ -197,7 +202,7 @@ impl fmt::Display for Failure {
             Failure::EncryptionRequired => f.write_str("the mechanism needs encryption"),
             Failure::IncorrectEncoding => f.write_str("the base64 is not canonical"),
             Failure::Message(error) => write!(f, "the client's message {error}"),
-            Failure::UserName(error) => write!(f, "the user name {error}"),
+            Failure::UserName(error) => write!(f, "the user name: {error}"),
             Failure::BindingFlag => {
                 f.write_str("the channel-binding flag does not go with the mechanism")
             }

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use hmac::digest::{FixedOutput, Update};
 use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -56,61 +55,15 @@ impl Hash {
         fn with<D: EagerHash>(key: &[u8], parts: &[&[u8]]) -> Key {
             keyed::<D>(key).map_or_else(Key::empty, |mut mac| {
                 for part in parts {
-                    Mac::update(&mut mac, part);
+                    mac.update(part);
                 }
-                Key::from_slice(&mac.finalize_fixed())
+                Key::from_slice(&mac.finalize().into_bytes())
             })
         }
         match self {
             Hash::Sha1 => with::<Sha1>(key, parts),
             Hash::Sha256 => with::<Sha256>(key, parts),
             Hash::Sha512 => with::<Sha512>(key, parts),
-        }
-    }
-
-    /// `Hi` of RFC 5802 §2.2: one block of PBKDF2. `None` when `go_on` said no; it is asked every 4096 iterations.
-    pub(crate) fn salted_password(
-        self,
-        password: &[u8],
-        salt: &[u8],
-        iterations: u32,
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Option<Key> {
-        fn with<D: EagerHash>(
-            password: &[u8],
-            salt: &[u8],
-            iterations: u32,
-            go_on: &mut dyn FnMut() -> bool,
-        ) -> Option<Key> {
-            // The two key blocks are hashed once; each iteration starts from a copy of that state.
-            let mac = keyed::<D>(password)?;
-            let mut first = mac.clone();
-            Mac::update(&mut first, salt);
-            Mac::update(&mut first, &1u32.to_be_bytes());
-            let mut round = first.finalize_fixed();
-            let mut sum = round.clone();
-            for iteration in 1..iterations {
-                if iteration % 4096 == 0 && !go_on() {
-                    round.as_mut_slice().zeroize();
-                    sum.as_mut_slice().zeroize();
-                    return None;
-                }
-                let mut next = mac.clone();
-                Update::update(&mut next, &round);
-                next.finalize_into(&mut round);
-                for (sum, round) in sum.iter_mut().zip(&round) {
-                    *sum ^= round;
-                }
-            }
-            let key = Key::from_slice(&sum);
-            round.as_mut_slice().zeroize();
-            sum.as_mut_slice().zeroize();
-            Some(key)
-        }
-        match self {
-            Hash::Sha1 => with::<Sha1>(password, salt, iterations, go_on),
-            Hash::Sha256 => with::<Sha256>(password, salt, iterations, go_on),
-            Hash::Sha512 => with::<Sha512>(password, salt, iterations, go_on),
         }
     }
 }
@@ -177,53 +130,46 @@ impl fmt::Debug for Key {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::string::String;
 
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes
+    fn hex(key: Key) -> String {
+        key.as_slice()
             .iter()
-            .map(|byte| alloc::format!("{byte:02x}"))
+            .map(|byte| format!("{byte:02x}"))
             .collect()
     }
 
-    fn hi(hash: Hash, iterations: u32) -> String {
-        hex(hash
-            .salted_password(b"password", b"salt", iterations, &mut || true)
-            .unwrap()
-            .as_slice())
+    #[test]
+    fn hmac_takes_keys_of_any_length() {
+        // RFC 2202 §3, cases 1, 2 and 6; RFC 4231 §4.3 and §4.7.
+        assert_eq!(
+            hex(Hash::Sha1.hmac(&[0x0b; 20], &[b"Hi ", b"There"])),
+            "b617318655057264e28bc0b6fb378c8ef146be00"
+        );
+        assert_eq!(
+            hex(Hash::Sha1.hmac(b"Jefe", &[b"what do ya want for nothing?"])),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
+        );
+        let data = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(
+            hex(Hash::Sha1.hmac(&[0xaa; 80], &[data])),
+            "aa4ae5e15272d00e95705637ce8a3b55ed402112"
+        );
+        assert_eq!(
+            hex(Hash::Sha256.hmac(b"Jefe", &[b"what do ya want for nothing?"])),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            hex(Hash::Sha256.hmac(&[0xaa; 131], &[data])),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
     }
 
     #[test]
-    fn pbkdf2_gives_the_vectors_of_rfc_6070() {
-        assert_eq!(
-            hi(Hash::Sha1, 1),
-            "0c60c80f961f0e71f3a9b524af6012062fe037a6"
-        );
-        assert_eq!(
-            hi(Hash::Sha1, 2),
-            "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957"
-        );
-        assert_eq!(
-            hi(Hash::Sha1, 4096),
-            "4b007901b765489abead49d926f721d065a429c1"
-        );
-    }
-
-    #[test]
-    fn pbkdf2_agrees_with_the_pbkdf2_crate() {
-        for iterations in [1, 2, 3, 4095, 4096, 4097] {
-            let mut expected = [0; 64];
-            pbkdf2::pbkdf2_hmac::<Sha1>(b"pencil", b"pepper", iterations, &mut expected[..20]);
-            let ours = Hash::Sha1.salted_password(b"pencil", b"pepper", iterations, &mut || true);
-            assert_eq!(ours.unwrap().as_slice(), &expected[..20]);
-            pbkdf2::pbkdf2_hmac::<Sha256>(b"pencil", b"pepper", iterations, &mut expected[..32]);
-            let ours = Hash::Sha256.salted_password(b"pencil", b"pepper", iterations, &mut || true);
-            assert_eq!(ours.unwrap().as_slice(), &expected[..32]);
-            pbkdf2::pbkdf2_hmac::<Sha512>(b"pencil", b"pepper", iterations, &mut expected);
-            let ours = Hash::Sha512.salted_password(b"pencil", b"pepper", iterations, &mut || true);
-            assert_eq!(ours.unwrap().as_slice(), &expected[..]);
-        }
+    fn a_key_is_not_shown() {
+        assert_eq!(format!("{:?}", Key::from_slice(b"secret")), "[redacted]");
     }
 }

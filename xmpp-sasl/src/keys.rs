@@ -12,6 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::hash::{Hash, Key};
+use crate::pbkdf2::pbkdf2;
 use crate::prepare::{Preparation, PrepareError, saslprep};
 
 /// What a server keeps of an account for one hash function: salt, iterations, StoredKey and ServerKey, never the
@@ -224,14 +225,15 @@ impl DerivedKeys {
         Ok(DerivedKeys::of_prepared(hash, &prepared, salt, iterations))
     }
 
-    /// From the SaltedPassword of RFC 5802 §3; `None` when it is not as long as the hash function's output.
+    /// From the SaltedPassword of RFC 5802 §3; `None` when it is not as long as the hash function's output, or salt or
+    /// iterations are none.
     pub fn from_salted_password(
         hash: Hash,
         salted_password: &[u8],
         salt: &[u8],
         iterations: u32,
     ) -> Option<DerivedKeys> {
-        (salted_password.len() == hash.output_bytes())
+        (salted_password.len() == hash.output_bytes() && !salt.is_empty() && iterations > 0)
             .then(|| DerivedKeys::of_salted(hash, salted_password, salt, iterations))
     }
 
@@ -241,7 +243,7 @@ impl DerivedKeys {
         salt: &[u8],
         iterations: u32,
     ) -> DerivedKeys {
-        let salted = hash.salted_password(password.as_bytes(), salt, iterations, &mut || true);
+        let salted = pbkdf2(hash, password.as_bytes(), salt, iterations, &mut || true);
         // Never asked to stop, so there is always one.
         let salted = salted.unwrap_or_else(Key::empty);
         DerivedKeys::of_salted(hash, salted.as_slice(), salt, iterations)
@@ -363,9 +365,7 @@ impl Derivation {
     /// Derives the keys unless `go_on` says no; it is asked every 4096 iterations.
     pub fn run_while(&self, mut go_on: impl FnMut() -> bool) -> Option<DerivedKeys> {
         let password = self.password.as_bytes();
-        let salted =
-            self.hash
-                .salted_password(password, &self.salt, self.iterations, &mut go_on)?;
+        let salted = pbkdf2(self.hash, password, &self.salt, self.iterations, &mut go_on)?;
         Some(DerivedKeys::of_salted(
             self.hash,
             salted.as_slice(),

@@ -95,6 +95,7 @@ mod keys;
 mod limits;
 mod mechanism;
 mod nonce;
+mod pbkdf2;
 mod plain;
 mod policy;
 mod prepare;

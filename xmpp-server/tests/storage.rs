@@ -40,6 +40,7 @@ for_every_store! {
     a_removed_account_takes_its_roster_with_it,
     a_refused_batch_leaves_no_trace_and_harms_no_other,
     a_batch_sees_its_own_earlier_changes,
+    a_value_is_kept_under_its_name,
 }
 
 fn commit(store: &dyn Store, batch: Batch) -> Result<(), StoreError> {
@@ -177,6 +178,13 @@ fn a_batch_sees_its_own_earlier_changes(store: &dyn Store) {
         Err(StoreError::AccountExists(_))
     ));
     assert_eq!(store.account(ROMEO).unwrap(), None);
+}
+
+fn a_value_is_kept_under_its_name(store: &dyn Store) {
+    assert_eq!(store.value("secret").unwrap(), None);
+    commit(store, Batch::new().put_value("secret", [1, 2])).unwrap();
+    commit(store, Batch::new().put_value("secret", [3])).unwrap();
+    assert_eq!(store.value("secret").unwrap(), Some(vec![3]));
 }
 
 // The writer

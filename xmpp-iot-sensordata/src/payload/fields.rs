@@ -1,12 +1,13 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use xmpp_xml::value::{DateTime, FromXmlText, ToXmlText, ValueError};
+use xmpp_xml::value::{DateTime, FromXmlText, ValueError};
 use xmpp_xml::{ElementRef, FromXml, FromXmlError, ToXml, Writer};
 
 use super::{NAMESPACE, Node, flags};
 use crate::model::{
-    Categories, Date, Decimal, Field, NodeReference, Quality, Reading, StringIds, Time, Value,
+    Categories, Date, Decimal, Field, NodeFailure, NodeReference, Quality, Reading, StringIds,
+    Time, Value,
 };
 
 /// A part of the data of a readout, walked where it lies: the element `fields` (XEP-0323 §3).
@@ -103,7 +104,9 @@ fn children<'a>(
     element: ElementRef<'a>,
     name: &'static str,
 ) -> impl Iterator<Item = ElementRef<'a>> {
-    element.children().filter(move |child| child.is(name, NAMESPACE))
+    element
+        .children()
+        .filter(move |child| child.is(name, NAMESPACE))
 }
 
 impl<'a> FromXml<'a> for FieldsRef<'a> {
@@ -113,7 +116,11 @@ impl<'a> FromXml<'a> for FieldsRef<'a> {
 
     fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
         let Head { seqnr, done } = Head::from_xml(element)?;
-        Ok(Self { element, seqnr, done })
+        Ok(Self {
+            element,
+            seqnr,
+            done,
+        })
     }
 }
 
@@ -167,9 +174,10 @@ impl<'a> SampleRef<'a> {
 
     /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
-        self.element.children().filter(|child| child.namespace() == NAMESPACE).filter_map(|child| {
-            Some(read_field(child, Kind::of(child.name())?))
-        })
+        self.element
+            .children()
+            .filter(|child| child.namespace() == NAMESPACE)
+            .filter_map(|child| Some(read_field(child, Kind::of(child.name())?)))
     }
 }
 
@@ -246,7 +254,9 @@ fn read_field<'a>(element: ElementRef<'a>, kind: Kind) -> Result<Field<'a>, From
     let value = value.ok_or_else(|| FromXmlError::missing_attribute(element, "value"))?;
     let value = read_value(kind, value, unit, data_type)
         .map_err(|error| FromXmlError::attribute(element, "value", error))?;
-    let mut field = Field::new(name, value).categories(categories).quality(quality);
+    let mut field = Field::new(name, value)
+        .categories(categories)
+        .quality(quality);
     field.writable = writable;
     field.module = module;
     field.string_ids = string_ids;
@@ -260,14 +270,16 @@ fn read_value<'a>(
     data_type: Option<Cow<'a, str>>,
 ) -> Result<Value<'a>, ValueError> {
     Ok(match kind {
-        Kind::Numeric => {
-            Value::Numeric { number: Decimal::parse(text)?, unit: unit.unwrap_or_default() }
-        }
+        Kind::Numeric => Value::Numeric {
+            number: Decimal::parse(text)?,
+            unit: unit.unwrap_or_default(),
+        },
         Kind::String => Value::String(text),
         Kind::Boolean => Value::Boolean(bool::from_xml_text(text)?),
-        Kind::Enumeration => {
-            Value::Enumeration { value: text, data_type: data_type.unwrap_or_default() }
-        }
+        Kind::Enumeration => Value::Enumeration {
+            value: text,
+            data_type: data_type.unwrap_or_default(),
+        },
         Kind::Int => Value::Int(i32::from_xml_text(text)?),
         Kind::Long => Value::Long(i64::from_xml_text(text)?),
         Kind::Date => Value::Date(Date::from_xml_text(text)?),
@@ -327,9 +339,16 @@ impl<'a> FromXml<'a> for Fields<'a> {
         let nodes = fields
             .nodes()
             .flatten()
-            .map(|node| NodeFields { samples: samples(&node), node: node.reference })
+            .map(|node| NodeFields {
+                samples: samples(&node),
+                node: node.reference,
+            })
             .collect();
-        Ok(Self { seqnr: fields.seqnr, done: fields.done, nodes })
+        Ok(Self {
+            seqnr: fields.seqnr,
+            done: fields.done,
+            nodes,
+        })
     }
 }
 
@@ -339,7 +358,7 @@ impl ToXml for Fields<'_> {
         for NodeFields { node, samples } in &self.nodes {
             write_node_start(node, writer);
             for Sample { time, fields } in samples {
-                writer.start("timestamp", NAMESPACE).attribute_value("value", time);
+                write_sample_start(time, writer);
                 for field in fields {
                     write_field(field, writer);
                 }
@@ -351,8 +370,10 @@ impl ToXml for Fields<'_> {
     }
 }
 
-fn write_fields_start(seqnr: i32, done: bool, writer: &mut Writer<'_>) {
-    writer.start("fields", NAMESPACE).attribute_value("seqnr", &seqnr);
+pub(crate) fn write_fields_start(seqnr: i32, done: bool, writer: &mut Writer<'_>) {
+    writer
+        .start("fields", NAMESPACE)
+        .attribute_value("seqnr", &seqnr);
     if done {
         writer.attribute("done", "true");
     }
@@ -366,19 +387,35 @@ pub(crate) fn write_node_start(node: &NodeReference<'_>, writer: &mut Writer<'_>
         .attribute_opt("cacheType", node.partition.as_deref());
 }
 
+pub(crate) fn write_sample_start(time: &DateTime, writer: &mut Writer<'_>) {
+    writer
+        .start("timestamp", NAMESPACE)
+        .attribute_value("value", time);
+}
+
 pub(crate) fn write_field(field: &Field<'_>, writer: &mut Writer<'_>) {
-    let Field { name, value, categories, quality, writable, module, string_ids } = field;
-    writer.start(element_name(value), NAMESPACE).attribute("name", name);
+    let Field {
+        name,
+        value,
+        categories,
+        quality,
+        writable,
+        module,
+        string_ids,
+    } = field;
+    writer
+        .start(element_name(value), NAMESPACE)
+        .attribute("name", name);
     flags::write_categories(*categories, writer);
     flags::write_quality(*quality, writer);
     match value {
-        Value::Numeric { number, unit } => {
-            writer.attribute("value", number.as_str()).attribute("unit", unit)
-        }
+        Value::Numeric { number, unit } => writer
+            .attribute("value", number.as_str())
+            .attribute("unit", unit),
         Value::String(text) => writer.attribute("value", text),
-        Value::Enumeration { value, data_type } => {
-            writer.attribute("value", value).attribute("dataType", data_type)
-        }
+        Value::Enumeration { value, data_type } => writer
+            .attribute("value", value)
+            .attribute("dataType", data_type),
         Value::Boolean(value) => writer.attribute_value("value", value),
         Value::Int(value) => writer.attribute_value("value", value),
         Value::Long(value) => writer.attribute_value("value", value),
@@ -411,50 +448,73 @@ fn element_name(value: &Value<'_>) -> &'static str {
     }
 }
 
-/// The most bytes that [`write_field`] writes for the field.
-pub(crate) fn field_size(field: &Field<'_>) -> usize {
+/// The most bytes that [`write_field`] writes for the field; `None` when one of its texts cannot
+/// stand in XML at all.
+pub(crate) fn field_size(field: &Field<'_>) -> Option<usize> {
     let value = match &field.value {
         Value::Numeric { number, unit } => {
-            attribute_size("value", number.as_str()) + attribute_size("unit", unit)
+            attribute_size("value", number.as_str())? + attribute_size("unit", unit)?
         }
-        Value::String(text) => attribute_size("value", text),
+        Value::String(text) => attribute_size("value", text)?,
         Value::Enumeration { value, data_type } => {
-            attribute_size("value", value) + attribute_size("dataType", data_type)
+            attribute_size("value", value)? + attribute_size("dataType", data_type)?
         }
         // No number, time or boolean takes more.
-        _ => attribute_size("value", "") + 64,
+        _ => " value=''".len() + 64,
     };
     let flags: usize = flags::category_names(field.categories)
         .chain(flags::quality_names(field.quality))
-        .map(|name| attribute_size(name, "true"))
+        .map(|name| " ='true'".len() + name.len())
         .sum();
-    "<dateTime/>".len()
-        + attribute_size("name", &field.name)
-        + value
-        + flags
-        + field.module.as_deref().map_or(0, |module| attribute_size("module", module))
-        + field.string_ids.as_ref().map_or(0, |ids| attribute_size("stringIds", ids.as_str()))
-        + field.writable.map_or(0, |_| attribute_size("writable", "false"))
+    let string_ids = field.string_ids.as_ref().map(StringIds::as_str);
+    Some(
+        "<dateTime/>".len()
+            + attribute_size("name", &field.name)?
+            + value
+            + flags
+            + optional_size("module", field.module.as_deref())?
+            + optional_size("stringIds", string_ids)?
+            + field.writable.map_or(0, |_| " writable='false'".len()),
+    )
 }
 
 /// The most bytes that a node takes around its samples.
-pub(crate) fn node_size(node: &NodeReference<'_>) -> usize {
-    "<node></node>".len()
-        + attribute_size("nodeId", &node.id)
-        + node.source.as_deref().map_or(0, |source| attribute_size("sourceId", source))
-        + node.partition.as_deref().map_or(0, |partition| attribute_size("cacheType", partition))
+pub(crate) fn node_size(node: &NodeReference<'_>) -> Option<usize> {
+    Some(
+        "<node></node>".len()
+            + attribute_size("nodeId", &node.id)?
+            + optional_size("sourceId", node.source.as_deref())?
+            + optional_size("cacheType", node.partition.as_deref())?,
+    )
 }
 
-/// The most bytes that a timestamp takes around its fields.
-pub(crate) fn sample_size(time: &DateTime) -> usize {
-    "<timestamp></timestamp>".len() + attribute_size("value", &time.to_xml_text())
+/// The most bytes that any timestamp takes around its fields.
+pub(crate) const SAMPLE_SIZE: usize = "<timestamp value=''></timestamp>".len() + 40;
+
+/// The most bytes that an error takes inside of a failure.
+pub(crate) fn failure_size(failure: &NodeFailure<'_>) -> Option<usize> {
+    let text = text_size(&failure.text)?;
+    Some(node_size(&failure.node)? + " timestamp=''".len() + 40 + text)
 }
 
-fn attribute_size(name: &str, value: &str) -> usize {
-    // The longest escape, `&quot;`, is six bytes for one.
-    let escaped = |byte: u8| match byte {
-        b'&' | b'<' | b'>' | b'"' | b'\'' | b'\t' | b'\n' | b'\r' => 6,
-        _ => 1,
-    };
-    " =''".len() + name.len() + value.bytes().map(escaped).sum::<usize>()
+fn optional_size(name: &str, value: Option<&str>) -> Option<usize> {
+    value.map_or(Some(0), |value| attribute_size(name, value))
+}
+
+fn attribute_size(name: &str, value: &str) -> Option<usize> {
+    Some(" =''".len() + name.len() + text_size(value)?)
+}
+
+/// The most bytes that a text takes; `None` when it cannot stand in XML.
+pub(crate) fn text_size(text: &str) -> Option<usize> {
+    text.chars().try_fold(0, |size, each| {
+        Some(
+            size + match each {
+                // The longest escape, `&quot;`, is six bytes.
+                '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => 6,
+                '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => return None,
+                each => each.len_utf8(),
+            },
+        )
+    })
 }

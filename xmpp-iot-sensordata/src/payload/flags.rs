@@ -95,12 +95,16 @@ pub(super) fn write_quality(flags: Quality, writer: &mut Writer<'_>) {
 
 pub(super) fn category_names(categories: Categories) -> impl Iterator<Item = &'static str> {
     let pairs = Categories::EACH.into_iter().zip(CATEGORIES);
-    pairs.filter(move |(category, _)| categories.contains(*category)).map(|(_, name)| name)
+    pairs
+        .filter(move |(category, _)| categories.contains(*category))
+        .map(|(_, name)| name)
 }
 
 pub(super) fn quality_names(flags: Quality) -> impl Iterator<Item = &'static str> {
     let pairs = Quality::EACH.into_iter().zip(QUALITY);
-    pairs.filter(move |(flag, _)| flags.contains(*flag)).map(|(_, name)| name)
+    pairs
+        .filter(move |(flag, _)| flags.contains(*flag))
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

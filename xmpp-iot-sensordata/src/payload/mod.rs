@@ -29,7 +29,10 @@ mod flags;
 mod request;
 
 pub use self::fields::{Fields, FieldsRef, NodeFields, NodeFieldsRef, Sample, SampleRef};
-pub(crate) use self::fields::{field_size, node_size, sample_size, write_field, write_node_start};
+pub(crate) use self::fields::{
+    SAMPLE_SIZE, failure_size, field_size, node_size, text_size, write_field, write_fields_start,
+    write_node_start, write_sample_start,
+};
 pub use self::request::Request;
 
 /// The namespace of XEP-0323, which is also its disco feature (XEP-0323 §4).
@@ -133,7 +136,13 @@ pub struct NodeError<'a> {
 
 impl<'a> From<NodeError<'a>> for NodeFailure<'a> {
     fn from(error: NodeError<'a>) -> Self {
-        let NodeError { node, source, cache_type, timestamp, text } = error;
+        let NodeError {
+            node,
+            source,
+            cache_type,
+            timestamp,
+            text,
+        } = error;
         let mut reference = NodeReference::new(node);
         reference.source = source;
         reference.partition = cache_type;

@@ -1,4 +1,3 @@
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -71,13 +70,19 @@ impl<'a> FromXml<'a> for Request {
         tokens.device = wire.device_token;
         tokens.user = wire.user_token;
         readout.tokens = tokens;
-        Ok(Self { seqnr: wire.seqnr, readout })
+        Ok(Self {
+            seqnr: wire.seqnr,
+            readout,
+        })
     }
 }
 
 fn categories(element: ElementRef<'_>) -> Result<Categories, FromXmlError> {
     let mut categories = Categories::NONE;
-    for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
+    for attribute in element
+        .attributes()
+        .filter(|attribute| attribute.namespace().is_empty())
+    {
         let name = attribute.name();
         let flag = match name {
             "all" => Categories::ALL,
@@ -98,8 +103,24 @@ fn categories(element: ElementRef<'_>) -> Result<Categories, FromXmlError> {
 
 impl ToXml for Request {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        let ReadoutRequest { categories, from, to, when, nodes, fields, tokens } = &self.readout;
-        writer.start("req", NAMESPACE).attribute_value("seqnr", &self.seqnr);
+        Self::write(self.seqnr, &self.readout, writer);
+    }
+}
+
+impl Request {
+    pub(crate) fn write(seqnr: i32, readout: &ReadoutRequest, writer: &mut Writer<'_>) {
+        let ReadoutRequest {
+            categories,
+            from,
+            to,
+            when,
+            nodes,
+            fields,
+            tokens,
+        } = readout;
+        writer
+            .start("req", NAMESPACE)
+            .attribute_value("seqnr", &seqnr);
         if *categories == Categories::ALL {
             writer.attribute("all", "true");
         } else if categories.contains(Categories::HISTORICAL) {
@@ -121,7 +142,10 @@ impl ToXml for Request {
             writer.payload(&Node::from(node));
         }
         for name in fields {
-            writer.start("field", NAMESPACE).attribute("name", name).end();
+            writer
+                .start("field", NAMESPACE)
+                .attribute("name", name)
+                .end();
         }
         writer.end();
     }

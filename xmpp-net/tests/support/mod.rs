@@ -74,6 +74,18 @@ impl Authority {
         })
     }
 
+    /// A certificate with `common_name` as its subject, and `name` as its alternative name, if any.
+    pub fn issue_with_common_name(&self, common_name: &str, name: Option<&str>) -> Issued {
+        self.issue_with(name.unwrap_or("unused"), |params| {
+            if name.is_none() {
+                params.subject_alt_names.clear();
+            }
+            params
+                .distinguished_name
+                .push(DnType::CommonName, common_name);
+        })
+    }
+
     fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -198,5 +210,46 @@ pub mod raw {
             .with_single_cert(chain, key)
             .unwrap();
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A ClientHello of TLS 1.2 (version 3, 3) or an older one, with or without the extended master secret.
+    pub fn client_hello(version: [u8; 2], extended_master_secret: bool) -> Vec<u8> {
+        let mut extensions = vec![
+            0, 10, 0, 4, 0, 2, 0, 23, // supported groups: secp256r1
+            0, 11, 0, 2, 1, 0, // point formats: uncompressed
+            0, 13, 0, 4, 0, 2, 4, 3, // signature algorithms: ecdsa_secp256r1_sha256
+        ];
+        if extended_master_secret {
+            extensions.extend([0, 23, 0, 0]);
+        }
+        let mut body = version.to_vec();
+        body.extend([7; 32]); // random
+        body.push(0); // session id
+        body.extend([0, 2, 0xc0, 0x2b]); // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        body.extend([1, 0]); // no compression
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+        record(1, &body)
+    }
+
+    /// A ServerHello of TLS 1.2 without the extended master secret.
+    pub fn server_hello() -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend([9; 32]); // random
+        body.push(0); // session id
+        body.extend([0xc0, 0x2b, 0]); // suite, no compression
+        body.extend([0, 5, 0xff, 1, 0, 1, 0]); // renegotiation info
+        record(2, &body)
+    }
+
+    /// One handshake message in one record.
+    fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![kind, 0];
+        message.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+        message.extend(body);
+        let mut record = vec![0x16, 3, 3];
+        record.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
+        record.extend(message);
+        record
     }
 }

@@ -16,6 +16,7 @@ pub struct Memory {
 struct Tables {
     accounts: BTreeMap<String, Account>,
     rosters: BTreeMap<String, BTreeMap<String, Contact>>,
+    values: BTreeMap<String, Vec<u8>>,
 }
 
 impl Memory {
@@ -66,6 +67,10 @@ impl Store for Memory {
             .collect())
     }
 
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.tables().values.get(name).cloned())
+    }
+
     fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
         let mut tables = self.tables();
         batches
@@ -96,6 +101,9 @@ impl Tables {
             Change::PutContact { account, contact } => {
                 let roster = self.rosters.entry(account.clone()).or_default();
                 roster.insert(contact.address.clone(), contact.clone());
+            }
+            Change::PutValue { name, value } => {
+                self.values.insert(name.clone(), value.clone());
             }
             Change::RemoveContact { account, contact } => {
                 if let Some(roster) = self.rosters.get_mut(account) {

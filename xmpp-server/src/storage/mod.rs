@@ -60,6 +60,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// When the store cannot be read.
     fn roster(&self, account: &str) -> Result<Vec<Contact>, StoreError>;
 
+    /// What was kept under a name for the server itself ([`Batch::put_value`]).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// Commits batches in their order and gives one outcome for each, in the same order.
     ///
     /// A batch is written wholly or not at all. When this returns, all batches whose outcome is `Ok` survive
@@ -160,6 +166,13 @@ pub enum Change {
         /// What is known of it now.
         contact: Contact,
     },
+    /// A value of the server is added or replaced.
+    PutValue {
+        /// Its name.
+        name: String,
+        /// What it is.
+        value: Vec<u8>,
+    },
     /// All that is kept about a contact goes away.
     RemoveContact {
         /// Whose contact.
@@ -210,6 +223,12 @@ impl Batch {
             account: account.into(),
             contact: contact.into(),
         })
+    }
+
+    /// Keeps a value for the server itself, such as a secret that must survive restarts.
+    #[must_use]
+    pub fn put_value(self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.with(Change::PutValue { name: name.into(), value: value.into() })
     }
 
     /// Adds any change.

@@ -1,7 +1,7 @@
 //! The embedded store: one file, written by [redb](https://docs.rs/redb).
 //!
-//! Three tables: `xmpp-server` says whose file this is and its schema, `accounts` has credentials by address,
-//! `contacts` has contacts by account and address. Why redb: `docs/decisions/0001-embedded-store.md`.
+//! Four tables: `xmpp-server` says whose file this is and its schema, `accounts` has credentials by address,
+//! `contacts` has contacts by account and address, `values` has what the server keeps for itself. Why redb: `docs/decisions/0001-embedded-store.md`.
 
 use std::fmt;
 use std::ops::Bound;
@@ -19,6 +19,7 @@ use super::{Account, Batch, Change, Contact, Store, StoreError};
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("xmpp-server");
 const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 const CONTACTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("contacts");
+const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
 
 const SCHEMA_KEY: &str = "schema";
 /// Goes up by one when a table or a record changes; older files are brought up to it when they are opened.
@@ -73,6 +74,7 @@ impl Redb {
             .map_err(failed)?;
         transaction.open_table(ACCOUNTS).map_err(failed)?;
         transaction.open_table(CONTACTS).map_err(failed)?;
+        transaction.open_table(VALUES).map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 
@@ -116,6 +118,7 @@ impl Redb {
             let mut tables = Tables {
                 accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
                 contacts: transaction.open_table(CONTACTS).map_err(failed)?,
+                values: transaction.open_table(VALUES).map_err(failed)?,
             };
             for batch in batches {
                 let refusal = batch
@@ -186,6 +189,12 @@ impl Store for Redb {
         Ok(roster)
     }
 
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let values = transaction.open_table(VALUES).map_err(failed)?;
+        Ok(values.get(name).map_err(failed)?.map(|value| value.value().to_vec()))
+    }
+
     fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
         // An aborted transaction has written nothing, so its error is everyone's.
         self.write(batches)
@@ -202,6 +211,7 @@ impl fmt::Debug for Redb {
 struct Tables<'t> {
     accounts: Table<'t, &'static str, &'static [u8]>,
     contacts: Table<'t, (&'static str, &'static str), &'static [u8]>,
+    values: Table<'t, &'static str, &'static [u8]>,
 }
 
 impl Tables<'_> {
@@ -222,6 +232,9 @@ impl Tables<'_> {
                 self.contacts
                     .insert(key, write_contact(contact).as_slice())
                     .map_err(failed)?;
+            }
+            Change::PutValue { name, value } => {
+                self.values.insert(name.as_str(), value.as_slice()).map_err(failed)?;
             }
             Change::RemoveContact { account, contact } => {
                 self.contacts

@@ -27,13 +27,9 @@ impl Parse for Item {
 }
 
 impl Item {
-    /// The place of the key and its value.
+    /// The place of the key.
     pub(crate) fn span(&self) -> Span {
-        let key = self.key.span();
-        self.value
-            .as_ref()
-            .and_then(|value| key.join(value.span()))
-            .unwrap_or(key)
+        self.key.span()
     }
 
     /// The value, which must be a string.

@@ -158,9 +158,7 @@ pub(crate) enum Kind {
         namespace: Option<Expr>,
         count: Count,
     },
-    Lang {
-        count: Count,
-    },
+    Lang { item: Type },
     Text {
         count: Count,
     },
@@ -213,7 +211,14 @@ impl Model {
                 let group = items.take_bare("group")?;
                 let element = element_name(&mut items, None)?;
                 items.finish("`name`, `namespace`, `group`, `deny_unknown` and `crate`")?;
-                if group == element.is_some() {
+                if group && element.is_some() {
+                    return Err(Error::new(
+                        input.ident.span(),
+                        "a group is no element by itself: leave out `group`, or `name` and \
+                         `namespace`",
+                    ));
+                }
+                if !group && element.is_none() {
                     return Err(Error::new(
                         input.ident.span(),
                         "say which element this is: `#[xml(name = \"…\", namespace = …)]`; or \
@@ -489,6 +494,7 @@ fn field(index: usize, field: &syn::Field, head: &Head) -> Result<Field> {
             return Err(Error::new(second.span(), message));
         }
         (None, _) => {
+            items.finish(FIELD_KINDS)?;
             let message = format!(
                 "say what this field is in the element: `#[xml(…)]` with one of {FIELD_KINDS}"
             );
@@ -552,9 +558,13 @@ fn field(index: usize, field: &syn::Field, head: &Head) -> Result<Field> {
         _ => {
             kind.bare()?;
             match &*key {
-                "lang" => Kind::Lang {
-                    count: count(false)?,
-                },
+                "lang" => {
+                    let item = argument(&ty, "Option").ok_or_else(|| {
+                        let message = "a language may be absent: write `Option<Cow<str>>`";
+                        Error::new(ty.span(), message)
+                    })?;
+                    Kind::Lang { item }
+                }
                 "text" => Kind::Text {
                     count: count(false)?,
                 },

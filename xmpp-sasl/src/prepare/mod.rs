@@ -2,10 +2,12 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::cmp::Ordering;
 use core::fmt;
 
-use stringprep::tables;
 use unicode_normalization::UnicodeNormalization;
+
+mod tables;
 
 /// What the prepared string is for (RFC 3454 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +35,9 @@ pub fn saslprep(text: &str, preparation: Preparation) -> Result<Cow<'_, str>, Pr
     let prepared: String = text
         .chars()
         .filter_map(|c| {
-            if tables::non_ascii_space_character(c) {
+            if is_in(tables::SPACE, c) {
                 Some(' ')
-            } else if tables::commonly_mapped_to_nothing(c) {
+            } else if is_in(tables::NOTHING, c) {
                 None
             } else {
                 Some(c)
@@ -45,12 +47,12 @@ pub fn saslprep(text: &str, preparation: Preparation) -> Result<Cow<'_, str>, Pr
         .collect();
     let result = if prepared.is_empty() {
         Err(PrepareError::Empty)
-    } else if prepared.chars().any(is_prohibited) {
+    } else if prepared.chars().any(|c| is_in(tables::PROHIBITED, c)) {
         Err(PrepareError::Prohibited)
     } else if !is_one_direction(&prepared) {
         Err(PrepareError::Bidirectional)
     } else if preparation == Preparation::Stored
-        && prepared.chars().any(tables::unassigned_code_point)
+        && prepared.chars().any(|c| is_in(tables::UNASSIGNED, c))
     {
         Err(PrepareError::Unassigned)
     } else {
@@ -60,28 +62,25 @@ pub fn saslprep(text: &str, preparation: Preparation) -> Result<Cow<'_, str>, Pr
     result
 }
 
-/// RFC 4013 §2.3.
-fn is_prohibited(c: char) -> bool {
-    tables::non_ascii_space_character(c)
-        || tables::ascii_control_character(c)
-        || tables::non_ascii_control_character(c)
-        || tables::private_use(c)
-        || tables::non_character_code_point(c)
-        || tables::inappropriate_for_plain_text(c)
-        || tables::inappropriate_for_canonical_representation(c)
-        || tables::change_display_properties_or_deprecated(c)
-        || tables::tagging_character(c)
-}
-
 /// RFC 3454 §6: with any right-to-left character there is no left-to-right one, and the first and last are
 /// right-to-left.
 fn is_one_direction(text: &str) -> bool {
-    if !text.chars().any(tables::bidi_r_or_al) {
+    let right_to_left = |c| is_in(tables::RIGHT_TO_LEFT, c);
+    if !text.chars().any(right_to_left) {
         return true;
     }
-    !text.chars().any(tables::bidi_l)
-        && text.chars().next().is_some_and(tables::bidi_r_or_al)
-        && text.chars().next_back().is_some_and(tables::bidi_r_or_al)
+    !text.chars().any(|c| is_in(tables::LEFT_TO_RIGHT, c))
+        && text.chars().next().is_some_and(right_to_left)
+        && text.chars().next_back().is_some_and(right_to_left)
+}
+
+fn is_in(table: &[(char, char)], c: char) -> bool {
+    let order = |&(first, last): &(char, char)| match (first > c, last < c) {
+        (true, _) => Ordering::Greater,
+        (_, true) => Ordering::Less,
+        _ => Ordering::Equal,
+    };
+    table.binary_search_by(order).is_ok()
 }
 
 /// Why a string cannot be a user name or a password. It does not tell which character, since that may be a secret's.
@@ -110,3 +109,52 @@ impl fmt::Display for PrepareError {
 }
 
 impl core::error::Error for PrepareError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_agree_with_the_stringprep_crate() {
+        use stringprep::tables as other;
+        let prohibited = |c| {
+            other::non_ascii_space_character(c)
+                || other::ascii_control_character(c)
+                || other::non_ascii_control_character(c)
+                || other::private_use(c)
+                || other::non_character_code_point(c)
+                || other::inappropriate_for_plain_text(c)
+                || other::inappropriate_for_canonical_representation(c)
+                || other::change_display_properties_or_deprecated(c)
+                || other::tagging_character(c)
+        };
+        let mut changed = alloc::vec::Vec::new();
+        for c in '\0'..=char::MAX {
+            assert_eq!(
+                is_in(tables::NOTHING, c),
+                other::commonly_mapped_to_nothing(c),
+                "{c:?}"
+            );
+            assert_eq!(
+                is_in(tables::SPACE, c),
+                other::non_ascii_space_character(c),
+                "{c:?}"
+            );
+            assert_eq!(
+                is_in(tables::UNASSIGNED, c),
+                other::unassigned_code_point(c),
+                "{c:?}"
+            );
+            assert_eq!(is_in(tables::PROHIBITED, c), prohibited(c), "{c:?}");
+            // The crate takes directions from today's Unicode, which has changed 276 since 3.2.
+            let unchanged = !is_in(tables::UNASSIGNED, c) && !is_in(tables::PROHIBITED, c);
+            if unchanged && is_in(tables::RIGHT_TO_LEFT, c) != other::bidi_r_or_al(c) {
+                changed.push(c);
+            }
+            if unchanged && is_in(tables::LEFT_TO_RIGHT, c) != other::bidi_l(c) {
+                changed.push(c);
+            }
+        }
+        assert_eq!(changed.len(), 276, "{changed:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! The handles of a stream.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tracing::debug;
+use xmpp_core::entropy::Entropy;
+use xmpp_core::error::StanzaError;
+use xmpp_core::jid::Jid;
+use xmpp_core::stanza::{Iq, IqBuilder, IqType, error_reply};
+use xmpp_xml::{Element, ElementRef, FromXml, ToXml};
+
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::error::{ConnectError, End, RequestError, SendError};
+use crate::negotiate::{Negotiated, negotiate};
+use crate::shared::{Answer, Delivery, Shared};
+
+/// The sending half of a stream. Clones share the stream; when the last one and [`Incoming`] are gone, it is closed.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+/// Closes the stream when nobody uses it any more.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Client {
+    /// Connects, logs in and binds a resource. Must run within a tokio runtime, which then moves the bytes.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. Nothing is tried again.
+    pub async fn connect(config: Config) -> Result<(Client, Incoming), ConnectError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
+        let mut entropy = Entropy::from_seed(seed);
+        let mut prefix = entropy.token();
+        prefix.truncate(8);
+        prefix.push('-');
+        let Negotiated {
+            stream,
+            jid,
+            transport,
+        } = negotiate(&config, entropy).await?;
+        debug!(%jid, "stream established");
+        let shared = Arc::new(Shared::new(&config, transport.clock, jid, stream, prefix));
+        let driver = Driver::new(transport, Arc::clone(&shared));
+        tokio::spawn(driver.run());
+        let handle = Arc::new(Handle { shared });
+        Ok((
+            Client {
+                handle: Arc::clone(&handle),
+            },
+            Incoming { handle },
+        ))
+    }
+
+    /// The full address that was bound.
+    pub fn jid(&self) -> &Jid {
+        &self.shared().jid
+    }
+
+    /// How the stream ended; `None` while it has not.
+    pub fn end(&self) -> Option<End> {
+        self.shared().state().end.clone()
+    }
+
+    /// Sends a stanza, once less than [`Config::send_buffer`] bytes are unsent. It is written out when this is called,
+    /// so the future borrows nothing of it; where there is room it is on its way before the future is first polled.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent.
+    pub fn send(
+        &self,
+        stanza: &dyn ToXml,
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        self.shared().send(&|writer| stanza.to_xml(writer))
+    }
+
+    /// Asks for something (IQ `get`) and waits for the result. Without `to`, one's own account is asked.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn get(
+        &self,
+        to: Option<&Jid>,
+        payload: &dyn ToXml,
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        self.request(IqType::Get, to, payload)
+    }
+
+    /// Changes something (IQ `set`) and waits for the result. Without `to`, one's own account is asked.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn set(
+        &self,
+        to: Option<&Jid>,
+        payload: &dyn ToXml,
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        self.request(IqType::Set, to, payload)
+    }
+
+    /// Answers a request with a result.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent.
+    pub fn reply(
+        &self,
+        request: &Iq<'_>,
+        payload: Option<&dyn ToXml>,
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        let result = request.result();
+        match payload {
+            Some(payload) => self.send(&result.payload(payload)),
+            None => self.send(&result),
+        }
+    }
+
+    /// Answers a stanza with an error (RFC 6120 §8.3).
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent. [`SendError::NoStanza`] for what is never answered: errors and results.
+    pub fn refuse(
+        &self,
+        stanza: ElementRef<'_>,
+        error: &StanzaError,
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        self.shared().send(&|writer| {
+            error_reply(stanza, error, writer);
+        })
+    }
+
+    /// Closes the stream and waits until that is done. What was sent before is written first.
+    pub async fn close(&self) -> End {
+        self.shared().close();
+        self.shared().wait_for(|state| state.end.is_some()).await;
+        self.end().unwrap_or(End::Closed)
+    }
+
+    fn request(
+        &self,
+        kind: IqType,
+        to: Option<&Jid>,
+        payload: &dyn ToXml,
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        let opened = self.shared().open_request(to);
+        let opened = opened.map(|(request, reply)| {
+            let sending = self.shared().send(&|writer| {
+                let id = request.id();
+                let iq = if kind == IqType::Get {
+                    IqBuilder::get(id)
+                } else {
+                    IqBuilder::set(id)
+                };
+                let iq = iq.payload(payload);
+                match to {
+                    Some(to) => iq.to(to).to_xml(writer),
+                    None => iq.to_xml(writer),
+                }
+            });
+            (request, reply, sending)
+        });
+        async move {
+            // Forgets the reply when this future ends, however that happens.
+            let (request, reply, sending) = opened.map_err(|_| RequestError::TooMany)?;
+            let _ = sending.await?;
+            let shared = request.shared();
+            match reply.await {
+                Ok(Answer::Reply(element)) => Reply::of(element),
+                Ok(Answer::TimedOut) => Err(RequestError::TimedOut(shared.request_timeout)),
+                Err(_) => Err(RequestError::Ended(
+                    shared.state().end.clone().unwrap_or(End::Closed),
+                )),
+            }
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+/// The result of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    iq: Element,
+}
+
+impl Reply {
+    fn of(iq: Element) -> Result<Self, RequestError> {
+        if iq.root().attribute("type").as_deref() == Some("error") {
+            return Err(RequestError::Refused(StanzaError::of(iq.root())));
+        }
+        Ok(Self { iq })
+    }
+
+    /// The whole IQ.
+    pub fn iq(&self) -> &Element {
+        &self.iq
+    }
+
+    /// What it holds; many results hold nothing.
+    pub fn payload(&self) -> Option<ElementRef<'_>> {
+        self.iq.root().children().next()
+    }
+
+    /// Reads what it holds as a typed payload.
+    ///
+    /// # Errors
+    /// [`RequestError::Empty`] and [`RequestError::Reply`].
+    pub fn read<'a, T: FromXml<'a>>(&'a self) -> Result<T, RequestError> {
+        self.payload()
+            .ok_or(RequestError::Empty)?
+            .read()
+            .map_err(RequestError::Reply)
+    }
+}
+
+/// The receiving half of a stream: messages, presence and IQ requests, in the order in which they came.
+#[derive(Debug)]
+pub struct Incoming {
+    handle: Arc<Handle>,
+}
+
+impl Incoming {
+    /// Waits for the next stanza. May be dropped and called again without losing any.
+    ///
+    /// # Errors
+    /// How the stream ended, after the last stanza was taken.
+    pub async fn next(&mut self) -> Result<Element, End> {
+        let shared = &self.handle.shared;
+        loop {
+            let arrived = shared.arrived.notified();
+            {
+                let mut state = shared.state();
+                if let Some(element) = state.inbox.pop_front() {
+                    let had_no_room = state.inbox.len().saturating_add(1) >= shared.inbox;
+                    drop(state);
+                    if had_no_room {
+                        shared.work.notify_one();
+                    }
+                    return Ok(element);
+                }
+                if let Some(end) = &state.end {
+                    return Err(end.clone());
+                }
+            }
+            // A notification that comes between the look and this is kept for it.
+            arrived.await;
+        }
+    }
+}

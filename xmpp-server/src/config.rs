@@ -1,0 +1,205 @@
+//! How a server is set up.
+
+use std::time::Duration;
+
+use xmpp_core::jid::{Jid, JidError};
+use xmpp_net::TlsServer;
+use xmpp_xml::Limits;
+
+use crate::roster::RosterLimits;
+use crate::router::{Conflict, Rules};
+
+/// What a [`Server`](crate::Server) serves and what it allows. Every setter tells its default and its cost.
+#[derive(Clone, Debug)]
+#[must_use = "a configuration does nothing until a server is started with it"]
+pub struct ServerConfig {
+    pub(crate) domain: Jid,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) plain_text: bool,
+    pub(crate) limits: Limits,
+    pub(crate) unauthenticated_bytes: u32,
+    pub(crate) authentication_attempts: u8,
+    pub(crate) negotiation_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) send_queue_bytes: usize,
+    pub(crate) resources: usize,
+    pub(crate) directed_presences: usize,
+    pub(crate) contacts: usize,
+    pub(crate) groups: usize,
+    pub(crate) name_bytes: usize,
+    pub(crate) waiting_requests: usize,
+    pub(crate) request_bytes: usize,
+    pub(crate) requests_need_presence: bool,
+    pub(crate) conflict: Conflict,
+    pub(crate) iterations: u32,
+}
+
+impl ServerConfig {
+    /// Serves this domain, such as `example.com`. TLS is demanded, so [`ServerConfig::tls`] has to follow, unless
+    /// [`ServerConfig::plain_text_without_tls`] does.
+    ///
+    /// # Errors
+    /// When the text is no domain.
+    pub fn new(domain: &str) -> Result<Self, JidError> {
+        Ok(Self {
+            domain: Jid::from_parts(None, domain, None)?,
+            tls: None,
+            plain_text: false,
+            limits: Limits::new(),
+            unauthenticated_bytes: 65_536,
+            authentication_attempts: 3,
+            negotiation_timeout: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
+            send_queue_bytes: 4 << 20,
+            resources: 32,
+            directed_presences: 1_000,
+            contacts: 10_000,
+            groups: 100,
+            name_bytes: 1_023,
+            waiting_requests: 200,
+            request_bytes: 8_192,
+            requests_need_presence: true,
+            conflict: Conflict::default(),
+            iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
+        })
+    }
+
+    /// The certificate and key for STARTTLS and direct TLS, valid for the domain. Default: none.
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Lets clients log in and talk in clear text, for anyone on the way to read and change. For tests, and for
+    /// transports that are safe by themselves. STARTTLS is not offered then. Default: off.
+    pub fn plain_text_without_tls(mut self) -> Self {
+        self.plain_text = true;
+        self
+    }
+
+    /// Limits of what a client may send: a stanza above them ends its stream. Default: [`Limits::new`], that is
+    /// stanzas of 262,144 bytes. A stanza that is under way costs up to six times its bytes.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many bytes a connection may send before it is authenticated, all attempts together; then it is ended
+    /// with `policy-violation`. Default: 65,536, which is also what one such connection may cost in memory.
+    pub fn unauthenticated_bytes(mut self, bytes: u32) -> Self {
+        self.unauthenticated_bytes = bytes;
+        self
+    }
+
+    /// How often a connection may fail to authenticate until it is closed. Default: 3.
+    pub fn authentication_attempts(mut self, attempts: u8) -> Self {
+        self.authentication_attempts = attempts;
+        self
+    }
+
+    /// How long a connection may take until its resource is bound, TLS handshake and all. Default: 60 s.
+    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
+        self.negotiation_timeout = timeout;
+        self
+    }
+
+    /// How long a connection that is being closed may take for it. Default: 5 s.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// How long a client may take no bytes at all while some wait for it; then its connection is cut. Default: 30 s.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How many bytes may wait for one client. When there are more its stream ends with `policy-violation`, and those
+    /// whose stanzas do not reach it any more are told so. Default: 4 MiB, of which an idle connection costs nothing.
+    pub fn send_queue_bytes(mut self, bytes: usize) -> Self {
+        self.send_queue_bytes = bytes;
+        self
+    }
+
+    /// How many connections one account may have. Default: 32.
+    pub fn resources(mut self, count: usize) -> Self {
+        self.resources = count;
+        self
+    }
+
+    /// To how many addresses one connection may send directed presence: each is remembered. Default: 1,000.
+    pub fn directed_presences(mut self, count: usize) -> Self {
+        self.directed_presences = count;
+        self
+    }
+
+    /// How many contacts a roster may have. Rosters of connected accounts are kept in memory. Default: 10,000.
+    pub fn contacts(mut self, count: usize) -> Self {
+        self.contacts = count;
+        self
+    }
+
+    /// How many groups a contact may be in. Default: 100.
+    pub fn groups(mut self, count: usize) -> Self {
+        self.groups = count;
+        self
+    }
+
+    /// How long the name of a contact or a group may be, in bytes. Default: 1,023.
+    pub fn name_bytes(mut self, bytes: usize) -> Self {
+        self.name_bytes = bytes;
+        self
+    }
+
+    /// How many subscription requests may wait for the answer of one account. Default: 200.
+    pub fn waiting_requests(mut self, count: usize) -> Self {
+        self.waiting_requests = count;
+        self
+    }
+
+    /// How long a subscription request may be in bytes: it is kept as it is until it is answered. Default: 8,192.
+    pub fn request_bytes(mut self, bytes: usize) -> Self {
+        self.request_bytes = bytes;
+        self
+    }
+
+    /// Whether IQ requests to a client are only delivered from those who may see its presence, as RFC 6121 §8.5.3.1
+    /// recommends: the answer shows that the client is there. Default: yes.
+    pub fn requests_need_presence(mut self, needed: bool) -> Self {
+        self.requests_need_presence = needed;
+        self
+    }
+
+    /// What happens when a client wants a resource that is in use. Default: [`Conflict::Replace`].
+    pub fn conflict(mut self, conflict: Conflict) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
+    /// How many rounds of SCRAM's hash new passwords get; a client spends as many at each login. Default: 10,000.
+    pub fn iterations(mut self, rounds: u32) -> Self {
+        self.iterations = rounds.max(1);
+        self
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            domain: self.domain.clone(),
+            outbox_bytes: self.send_queue_bytes,
+            sessions_per_account: self.resources,
+            directed: self.directed_presences,
+            waiting_requests: self.waiting_requests,
+            request_bytes: self.request_bytes,
+            roster: RosterLimits {
+                contacts: self.contacts,
+                groups: self.groups,
+                text_bytes: self.name_bytes,
+            },
+            requests_need_presence: self.requests_need_presence,
+            conflict: self.conflict,
+        }
+    }
+}

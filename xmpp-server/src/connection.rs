@@ -1,0 +1,509 @@
+//! One client's connection: bytes in, through the stream machine to the router, and bytes out.
+//!
+//! A task goes round like this: whatever one read brings is handled wholly before anything is written, and all that
+//! waits is written at once. Reading goes into a buffer that the connections of a thread share, so that an idle one
+//! holds none. What has to wait for the store or for TLS is an [`Errand`]; until it is done nothing more is read.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Instant as TokioInstant, Sleep};
+use xmpp_core::error::{StreamCondition, StreamError};
+use xmpp_core::jid::Jid;
+use xmpp_core::stream::{CredentialsAnswer, Event, Stream, Ticket, TlsInfo};
+use xmpp_net::Connection;
+use xmpp_sasl::{Condition, Hash};
+use xmpp_xml::Scratch;
+
+use crate::accounts;
+use crate::outbox::{Chunk, Turn};
+use crate::registry::Handle;
+use crate::router::Change;
+use crate::server::Shared;
+
+/// Bytes of one read. A client that sends more than this at once waits for its next turn.
+const READ_BYTES: usize = 16 * 1024;
+
+/// How many pieces go into one write.
+const SLICES: usize = 32;
+
+/// Bytes that are read and thrown away at most, so that a client gets to read why its stream has ended.
+const LINGER_BYTES: u64 = 8 << 20;
+
+thread_local! {
+    static LENT: RefCell<Lent> = RefCell::new(Lent { buffer: Vec::new(), scratch: Scratch::new() });
+}
+
+/// What connections need only while they have bytes.
+struct Lent {
+    buffer: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    connection: Connection,
+    is_direct: bool,
+    mut stop: watch::Receiver<bool>,
+) {
+    let peer = connection.peer_address();
+    tracing::debug!(%peer, "connected");
+    let config = if is_direct { &shared.direct_tls } else { &shared.starttls };
+    let stream = Stream::receiver(Arc::clone(config), shared.entropy(), shared.now());
+    let mut task = Task {
+        stream,
+        connection: Some(connection),
+        handle: None,
+        carry: Vec::new(),
+        errand: is_direct.then_some(Errand::Tls),
+        pending: Pending::default(),
+        timer: None,
+        stalled: None,
+        cut: None,
+        shared,
+    };
+    while let Some(errand) = task.next_errand(&mut stop).await {
+        task.run(errand).await;
+    }
+    task.leave();
+    task.close().await;
+    tracing::debug!(%peer, "disconnected");
+}
+
+struct Task {
+    shared: Arc<Shared>,
+    stream: Stream,
+    /// `None` once it has failed.
+    connection: Option<Connection>,
+    /// The session, once a resource is bound.
+    handle: Option<Arc<Handle>>,
+    /// What was read and not yet handled.
+    carry: Vec<u8>,
+    errand: Option<Errand>,
+    pending: Pending,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When the client will have taken nothing for too long.
+    stalled: Option<TokioInstant>,
+    /// When a connection that is being closed is cut.
+    cut: Option<TokioInstant>,
+}
+
+/// Something that takes its time, and that the client's next bytes have to wait for.
+enum Errand {
+    Tls,
+    Lookup { ticket: Ticket, account: Jid, hash: Option<Hash> },
+    Bind { ticket: Ticket, jid: Jid, requested: bool },
+    Change(Change),
+}
+
+impl Task {
+    /// Goes on until there is an errand, or the connection has ended: `None`.
+    async fn next_errand(&mut self, stop: &mut watch::Receiver<bool>) -> Option<Errand> {
+        let is_unbound = self.handle.is_none();
+        tokio::select! {
+            biased;
+            errand = poll_fn(|context| self.poll_errand(context)) => return errand,
+            // Bound clients are told through their outbox.
+            _ = stop.wait_for(|stop| *stop), if is_unbound => {}
+        }
+        self.end(StreamCondition::SystemShutdown);
+        poll_fn(|context| self.poll_errand(context)).await
+    }
+
+    fn poll_errand(&mut self, context: &mut Context<'_>) -> Poll<Option<Errand>> {
+        self.resume();
+        loop {
+            self.gather();
+            let written = self.poll_write(context);
+            if self.connection.is_none() {
+                return Poll::Ready(None);
+            }
+            if written.is_ready() {
+                if self.errand.is_some() {
+                    return Poll::Ready(self.errand.take());
+                }
+                if self.stream.is_closed() {
+                    return Poll::Ready(None);
+                }
+            }
+            let is_open = !self.stream.is_closed();
+            let mut is_ready = false;
+            if self.errand.is_none() && is_open {
+                is_ready |= self.poll_read(context).is_ready();
+            }
+            if let Some(handle) = self.handle.as_ref().filter(|_| is_open) {
+                // While bytes wait to be written, only the end of the stream is news.
+                is_ready |= match written {
+                    Poll::Ready(()) => handle.outbox.poll_ready(context).is_ready(),
+                    Poll::Pending => handle.outbox.poll_end(context).is_ready(),
+                };
+            }
+            is_ready |= self.poll_timers(context).is_ready();
+            if !is_ready {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    // In
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        LENT.with_borrow_mut(|lent| {
+            let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
+            lent.buffer.resize(READ_BYTES, 0);
+            let mut buffer = ReadBuf::new(&mut lent.buffer);
+            let result = ready!(Pin::new(connection).poll_read(context, &mut buffer));
+            let bytes = buffer.filled();
+            if result.is_err() || bytes.is_empty() {
+                self.stream.handle_disconnected(self.shared.now());
+                self.connection = None;
+                self.events();
+                return Poll::Ready(());
+            }
+            self.received(&mut lent.scratch, bytes);
+            Poll::Ready(())
+        })
+    }
+
+    /// Handles what was left over when an errand came up.
+    fn resume(&mut self) {
+        if self.errand.is_some() || self.carry.is_empty() {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.carry);
+        LENT.with_borrow_mut(|lent| self.received(&mut lent.scratch, &bytes));
+    }
+
+    fn received(&mut self, scratch: &mut Scratch, bytes: &[u8]) {
+        let now = self.shared.now();
+        let mut turn = Turn::new();
+        let mut input = bytes;
+        while self.errand.is_none() {
+            if let Some(stanza) = self.stream.handle_bytes(scratch, &mut input, now) {
+                if let Some(handle) = &self.handle {
+                    let change = self.shared.router.handle(handle, stanza, &mut turn);
+                    self.errand = change.map(Errand::Change);
+                }
+            }
+            self.events();
+            if input.is_empty() {
+                break;
+            }
+        }
+        self.carry.extend_from_slice(input);
+    }
+
+    fn events(&mut self) {
+        while let Some(event) = self.stream.poll_event() {
+            match event {
+                Event::StartTls => self.errand = Some(Errand::Tls),
+                Event::Lookup { ticket, account, hash, .. } => {
+                    self.errand = Some(Errand::Lookup { ticket, account, hash });
+                }
+                Event::Bind { ticket, jid, requested } => {
+                    self.errand = Some(Errand::Bind { ticket, jid, requested });
+                }
+                Event::Authenticated { account, mechanism, .. } => {
+                    tracing::debug!(%account, ?mechanism, "authenticated");
+                }
+                Event::Established { jid } => tracing::debug!(%jid, "bound"),
+                Event::Closed { clean } => tracing::debug!(clean, "the stream was closed"),
+                Event::Failed(error) => tracing::debug!(%error, "the stream has failed"),
+                _ => {}
+            }
+        }
+        if self.stream.is_closed() {
+            self.errand = None;
+            let limit = self.shared.close_timeout;
+            self.cut.get_or_insert_with(|| TokioInstant::now() + limit);
+        }
+    }
+
+    // Out
+
+    /// Takes what is to be written next, if all that was taken before is written.
+    fn gather(&mut self) {
+        let mut ending = None;
+        if let Some(handle) = &self.handle {
+            ending = handle.outbox.end().filter(|_| !self.stream.is_closed());
+        }
+        if let Some(condition) = ending {
+            self.end(condition);
+        }
+        if !self.pending.is_empty() {
+            return;
+        }
+        let mut own = Vec::new();
+        self.stream.poll_transmit(&mut own);
+        let own = (!own.is_empty()).then_some(Chunk::Own(own));
+        let queued = self.handle.as_ref().map(|handle| handle.outbox.take()).unwrap_or_default();
+        // What the stream has to say itself comes first while it is negotiated, and last when it ends.
+        self.pending = if self.stream.is_closed() {
+            Pending::new(None, queued, own)
+        } else {
+            Pending::new(own, queued, None)
+        };
+    }
+
+    /// Ready when nothing is left to write.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
+            let connection = Pin::new(connection);
+            let result = if self.pending.is_written() {
+                if self.pending.is_empty() {
+                    return Poll::Ready(());
+                }
+                match connection.poll_flush(context) {
+                    Poll::Ready(Ok(())) => {
+                        if let Some(handle) = &self.handle {
+                            handle.outbox.written(self.pending.queued_bytes());
+                        }
+                        self.pending = Pending::default();
+                        self.stalled = None;
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Pending => Poll::Pending,
+                }
+            } else {
+                self.pending.poll_write(connection, context)
+            };
+            match result {
+                Poll::Ready(Ok(count)) => {
+                    self.pending.written += count;
+                    self.stalled = None;
+                }
+                Poll::Ready(Err(_)) => {
+                    self.stream.handle_disconnected(self.shared.now());
+                    self.connection = None;
+                    self.events();
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {
+                    let limit = self.shared.write_timeout;
+                    self.stalled.get_or_insert_with(|| TokioInstant::now() + limit);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    // Time
+
+    fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let stream = self.stream.poll_timeout().map(|at| self.shared.at(at));
+        let Some(next) = [stream, self.stalled, self.cut].into_iter().flatten().min() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+        if timer.deadline() != next {
+            timer.as_mut().reset(next);
+        }
+        ready!(timer.as_mut().poll(context));
+        self.timer = None;
+        let now = TokioInstant::now();
+        if [self.stalled, self.cut].into_iter().flatten().any(|at| at <= now) {
+            // There is no use in telling it anything: it does not read.
+            self.stream.handle_disconnected(self.shared.now());
+            self.connection = None;
+        } else {
+            self.stream.handle_timeout(self.shared.now());
+        }
+        self.events();
+        Poll::Ready(())
+    }
+
+    // Errands
+
+    async fn run(&mut self, errand: Errand) {
+        match errand {
+            Errand::Tls => self.start_tls().await,
+            Errand::Lookup { ticket, account, hash } => {
+                let answer = match self.shared.router.account(account).await {
+                    Ok(Some(account)) => accounts::credentials(&account, hash)
+                        .map_or(CredentialsAnswer::Unknown, CredentialsAnswer::Found),
+                    Ok(None) => CredentialsAnswer::Unknown,
+                    Err(error) => {
+                        tracing::error!(%error, "an account could not be looked up");
+                        CredentialsAnswer::Refused(Condition::TemporaryAuthFailure)
+                    }
+                };
+                // A stream that has ended meanwhile does not know the ticket.
+                let _ = self.stream.handle_credentials(ticket, answer, self.shared.now());
+            }
+            Errand::Bind { ticket, jid, requested } => self.bind(ticket, jid, requested).await,
+            Errand::Change(change) => {
+                if let Some(handle) = &self.handle {
+                    self.shared.router.apply(handle, change).await;
+                }
+            }
+        }
+        self.events();
+    }
+
+    async fn start_tls(&mut self) {
+        let (Some(connection), Some(tls)) = (self.connection.take(), &self.shared.tls) else {
+            return;
+        };
+        match connection.start_tls_server(tls).await {
+            Ok(connection) => {
+                let info = TlsInfo::new().exporter(connection.tls_exporter());
+                self.connection = Some(connection);
+                // What came in clear text behind STARTTLS is worth nothing (RFC 6120 §5.3.1).
+                self.carry.clear();
+                let _ = self.stream.handle_tls(info, self.shared.now());
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the TLS handshake has failed");
+                self.stream.handle_disconnected(self.shared.now());
+            }
+        }
+    }
+
+    async fn bind(&mut self, ticket: Ticket, jid: Jid, requested: bool) {
+        let router = &self.shared.router;
+        let resource = jid.resource().unwrap_or_default();
+        let made_up;
+        let (wanted, spare) = if requested {
+            made_up = self.shared.entropy().token();
+            (Some(resource), made_up.as_str())
+        } else {
+            (None, resource)
+        };
+        let answer = match router.bind(&jid, wanted, spare).await {
+            Ok(handle) => {
+                let jid = handle.jid.clone();
+                self.handle = Some(handle);
+                Ok(jid)
+            }
+            Err(error) => Err(error),
+        };
+        let bound = answer.is_ok();
+        let answered = self.stream.handle_bind(ticket, answer, self.shared.now());
+        if bound && answered.is_err() {
+            self.leave();
+        }
+    }
+
+    // The end
+
+    fn end(&mut self, condition: StreamCondition) {
+        let mut error = StreamError::new(condition);
+        if condition == StreamCondition::PolicyViolation {
+            error = error.with_text("too much waits to be read");
+        }
+        self.stream.fail(error);
+        self.events();
+    }
+
+    /// The session ends with the connection: others are told, and what the client did not get is answered.
+    fn leave(&mut self) {
+        let Some(handle) = self.handle.take() else { return };
+        let mut turn = Turn::new();
+        let (mut queued, written) = std::mem::take(&mut self.pending).into_queued();
+        queued.extend(handle.outbox.shut().iter().flat_map(|chunk| chunk.bytes()));
+        self.shared.router.leave(&handle, &queued, written, &mut turn);
+    }
+
+    /// Closes the connection so that the client gets to read the last words: what it still sends is read too, as
+    /// closing a socket with unread bytes makes the system throw away what was sent.
+    async fn close(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let linger = async {
+            connection.shutdown().await?;
+            let mut rest = (&mut connection).take(LINGER_BYTES);
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        };
+        let limit = self.shared.close_timeout.min(Duration::from_secs(2));
+        // Whatever comes of it, the connection is dropped.
+        let _ = tokio::time::timeout(limit, linger).await;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // When the runtime ends while the task waits.
+        self.leave();
+    }
+}
+
+/// What is being written: the stream's own bytes before or after what was queued for the client.
+#[derive(Default)]
+struct Pending {
+    chunks: Vec<Chunk>,
+    total: usize,
+    written: usize,
+    /// Bytes at the start and at the end that are the stream's own.
+    own_before: usize,
+    own_after: usize,
+}
+
+impl Pending {
+    fn new(before: Option<Chunk>, queued: Vec<Chunk>, after: Option<Chunk>) -> Self {
+        let length = |chunk: &Option<Chunk>| chunk.as_ref().map_or(0, |chunk| chunk.bytes().len());
+        let (own_before, own_after) = (length(&before), length(&after));
+        let mut chunks = queued;
+        if let Some(before) = before {
+            chunks.insert(0, before);
+        }
+        chunks.extend(after);
+        let total = chunks.iter().map(|chunk| chunk.bytes().len()).sum();
+        Self { chunks, total, written: 0, own_before, own_after }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn is_written(&self) -> bool {
+        self.written >= self.total
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.total.saturating_sub(self.own_before).saturating_sub(self.own_after)
+    }
+
+    fn poll_write(
+        &self,
+        connection: Pin<&mut Connection>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<usize>> {
+        let mut skip = self.written;
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        for chunk in &self.chunks {
+            let bytes = chunk.bytes();
+            if skip >= bytes.len() {
+                skip -= bytes.len();
+                continue;
+            }
+            let Some(slice) = slices.get_mut(used) else { break };
+            *slice = IoSlice::new(bytes.get(skip..).unwrap_or_default());
+            skip = 0;
+            used += 1;
+        }
+        let slices = slices.get(..used).unwrap_or_default();
+        match ready!(connection.poll_write_vectored(context, slices)) {
+            Ok(0) => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+            result => Poll::Ready(result),
+        }
+    }
+
+    /// What was queued for the client, and how much of it was written.
+    fn into_queued(self) -> (Vec<u8>, usize) {
+        let queued = self.queued_bytes();
+        let bytes = self.chunks.iter().flat_map(|chunk| chunk.bytes().iter().copied());
+        let bytes: Vec<u8> = bytes.skip(self.own_before).take(queued).collect();
+        (bytes, self.written.saturating_sub(self.own_before).min(queued))
+    }
+}

@@ -1,0 +1,191 @@
+//! Presence between the clients of this server (RFC 6121 §4): broadcast, probes, directed presence and its end.
+
+use xmpp_core::jid::{Jid, JidRef};
+use xmpp_core::ns;
+use xmpp_core::stanza::{PresenceBuilder, PresenceType};
+use xmpp_xml::{ToXml, Writer};
+
+use crate::outbox::{Shared, Turn};
+use crate::registry::{Current, Handle, Online, Registry, Session};
+
+/// A resource says that it is available (RFC 6121 §4.2 and §4.4). After the first time it also gets to know who
+/// else is, and what waits for the account.
+pub(crate) fn available(
+    registry: &mut Registry,
+    handle: &Handle,
+    stanza: Shared,
+    priority: i8,
+    turn: &mut Turn,
+) {
+    let number = registry.number();
+    let Some(session) = registry.session_mut(handle) else { return };
+    let current = Current { stanza: stanza.clone(), priority, number };
+    let is_initial = session.presence.replace(current).is_none();
+
+    broadcast(registry, handle, &stanza, turn);
+    if is_initial {
+        tell_of_others(registry, handle, turn);
+        deliver_requests(registry, handle, turn);
+    }
+}
+
+/// A resource says that it is not available any more, or is gone (RFC 6121 §4.5). `stanza` is what it has sent, or
+/// what the server says for it.
+pub(crate) fn unavailable(
+    registry: &mut Registry,
+    handle: &Handle,
+    stanza: &Shared,
+    turn: &mut Turn,
+) {
+    let Some(session) = registry.session_mut(handle) else { return };
+    let was_available = session.presence.take().is_some();
+    let directed = std::mem::take(&mut session.directed);
+    if was_available {
+        broadcast(registry, handle, stanza, turn);
+        // The one that says so is told as well; it is no longer among the available.
+        if let Some(session) = registry.session(handle.jid.as_ref()) {
+            session.push_shared(turn, stanza, handle.bare.as_str());
+        }
+    }
+    let knows_already = |target: &Jid| {
+        was_available
+            && registry
+                .online(handle.bare.as_str())
+                .is_some_and(|own| own.lets_see(target.to_bare_ref().as_str()))
+    };
+    for target in directed.iter().filter(|target| !knows_already(target)) {
+        direct(registry, target.as_ref(), stanza, turn);
+    }
+}
+
+/// Presence for one address, without a subscription (RFC 6121 §4.6).
+pub(crate) fn direct(registry: &Registry, to: JidRef<'_>, stanza: &Shared, turn: &mut Turn) {
+    if to.is_full() {
+        if let Some(session) = registry.session(to) {
+            session.push_shared(turn, stanza, to.as_str());
+        }
+    } else if let Some(online) = registry.online(to.as_str()) {
+        for (session, _) in online.available() {
+            session.push_shared(turn, stanza, to.as_str());
+        }
+    }
+}
+
+/// The presence of every available resource of one account goes to the available resources of another.
+pub(crate) fn introduce(registry: &Registry, of: &str, to: &str, turn: &mut Turn) {
+    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else { return };
+    for (_, presence) in of.available() {
+        tell(audience, &presence.stanza, to, turn);
+    }
+}
+
+/// Every available resource of one account seems to leave for the resources of another.
+pub(crate) fn withdraw(registry: &Registry, of: &str, to: &str, turn: &mut Turn) {
+    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else { return };
+    for (session, _) in of.available() {
+        tell(audience, &gone(session.handle.jid.as_ref()), to, turn);
+    }
+}
+
+/// Answers a probe (RFC 6121 §4.3.2): what the asker may know, and to everybody else what an account that does not
+/// exist would answer.
+pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, turn: &mut Turn) {
+    let to = &asker.handle;
+    let bare = target.to_bare();
+    let online = registry.online(bare.as_str());
+    let own = registry.online(to.bare.as_str());
+    // While nobody of the target is connected, the asker's side of the subscription tells.
+    let is_subscribed = to.bare.as_ref() == bare
+        || online.map_or_else(
+            || own.and_then(|own| own.roster.get(bare.as_str())).is_some_and(|c| c.relation.to),
+            |online| online.lets_see(to.bare.as_str()),
+        );
+
+    if is_subscribed {
+        let asked = |session: &Session| {
+            target.resource().is_none() || session.handle.jid.as_ref() == target
+        };
+        let mut answered = false;
+        for (session, presence) in online.into_iter().flat_map(Online::available) {
+            if asked(session) {
+                asker.push_shared(turn, &presence.stanza, to.jid.as_str());
+                answered = true;
+            }
+        }
+        if !answered {
+            asker.push_shared(turn, &gone(target), to.jid.as_str());
+        }
+        return;
+    }
+
+    // Directed presence lets its receiver ask whether that resource is still there (§4.6.6).
+    let directed = registry.session(target).is_some_and(|s| s.has_directed_to(to.jid.as_ref()));
+    let answer = if directed {
+        written(&PresenceBuilder::new(PresenceType::Available).from(target))
+    } else {
+        written(&PresenceBuilder::new(PresenceType::Unsubscribed).from(bare))
+    };
+    asker.push_shared(turn, &answer, to.jid.as_str());
+}
+
+/// The stanza that says that an address is not available.
+pub(crate) fn gone(address: JidRef<'_>) -> Shared {
+    written(&PresenceBuilder::new(PresenceType::Unavailable).from(address))
+}
+
+fn written(presence: &PresenceBuilder<'_>) -> Shared {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::in_stream(&mut bytes, ns::CLIENT);
+    presence.to_xml(&mut writer);
+    // A type and canonical addresses can always be written.
+    let _ = writer.finish();
+    Shared::new(bytes)
+}
+
+/// To all who see the account, and to its own available resources.
+fn broadcast(registry: &Registry, handle: &Handle, stanza: &Shared, turn: &mut Turn) {
+    let Some(own) = registry.online(handle.bare.as_str()) else { return };
+    tell(own, stanza, handle.bare.as_str(), turn);
+    for subscriber in own.subscribers() {
+        if let Some(online) = registry.online(subscriber) {
+            tell(online, stanza, subscriber, turn);
+        }
+    }
+}
+
+fn tell(audience: &Online, stanza: &Shared, to: &str, turn: &mut Turn) {
+    for (session, _) in audience.available() {
+        session.push_shared(turn, stanza, to);
+    }
+}
+
+/// A resource that has just become available learns of the account's other resources and of the contacts that it
+/// may see. They are all here, so nobody has to be asked (RFC 6121 §4.2.2).
+fn tell_of_others(registry: &Registry, handle: &Handle, turn: &mut Turn) {
+    let (Some(own), Some(session)) =
+        (registry.online(handle.bare.as_str()), registry.session(handle.jid.as_ref()))
+    else {
+        return;
+    };
+    let others = own.available().filter(|(other, _)| other.handle.id != handle.id);
+    let seen = own.roster.values().filter(|contact| contact.relation.to);
+    let contacts = seen
+        .filter_map(|contact| registry.online(&contact.address))
+        .filter(|online| online.lets_see(handle.bare.as_str()))
+        .flat_map(Online::available);
+    for (_, presence) in others.chain(contacts) {
+        session.push_shared(turn, &presence.stanza, handle.jid.as_str());
+    }
+}
+
+/// Requests that wait for an answer are delivered to every resource that becomes available (RFC 6121 §3.1.3).
+fn deliver_requests(registry: &Registry, handle: &Handle, turn: &mut Turn) {
+    let (Some(own), Some(session)) =
+        (registry.online(handle.bare.as_str()), registry.session(handle.jid.as_ref()))
+    else {
+        return;
+    };
+    for request in own.roster.values().filter_map(|contact| contact.request.as_ref()) {
+        session.push_bytes(turn, request.as_bytes());
+    }
+}
