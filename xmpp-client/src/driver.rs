@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tracing::debug;
 use xmpp_core::mux::{Event as MuxEvent, Routed};
 use xmpp_core::ns;
+use xmpp_core::stanza::Stanza;
 use xmpp_core::stream::Event;
 use xmpp_net::Connection;
 use xmpp_xml::{Scratch, Writer};
@@ -111,6 +112,12 @@ impl Driver {
                         let _ = request.send(Answer::Reply(element.to_element()));
                     }
                     Routed::Handler { .. } | Routed::Unhandled(_) => {
+                        inbox.push_back(element.to_element());
+                        arrived = true;
+                    }
+                    // A reply to what was not asked through the client is an engine's, or nobody's: the
+                    // application knows.
+                    Routed::Ignored if Stanza::parse(element).is_ok() => {
                         inbox.push_back(element.to_element());
                         arrived = true;
                     }

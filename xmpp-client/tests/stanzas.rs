@@ -70,7 +70,7 @@ impl<T: xmpp_xml::ToXml> ToOwnedElement for T {
 
 #[tokio::test]
 async fn a_request_gets_its_own_reply() {
-    let (mut server, client, incoming) = connected().await;
+    let (mut server, client, mut incoming) = connected().await;
     let asker = client.clone();
     let asked = tokio::spawn(async move { asker.get(Some(&romeo()), &Ping).await });
     let request = server.next().await;
@@ -90,7 +90,12 @@ async fn a_request_gets_its_own_reply() {
     ));
     let reply = asked.await.unwrap().unwrap();
     assert!(reply.payload().unwrap().is("x", "y"));
-    drop(incoming);
+    // The stray replies are the application's to judge.
+    for id in [&*id, &*id, "other"] {
+        let stray = incoming.next().await.unwrap();
+        assert_eq!(stray.root().attribute("type").unwrap(), "result");
+        assert_eq!(stray.root().attribute("id").unwrap(), id);
+    }
 }
 
 #[tokio::test]
