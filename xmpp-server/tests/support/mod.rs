@@ -282,6 +282,14 @@ impl Client {
         }
     }
 
+    /// The next stanza, or nothing if the connection has ended.
+    pub async fn answer(&mut self) -> Option<Element> {
+        while self.inbox.is_empty() && !self.stream.is_closed() {
+            self.turn().await;
+        }
+        self.inbox.pop_front()
+    }
+
     /// Reads until the stream has ended and gives the condition of the stream error, if there was one.
     pub async fn ended(&mut self) -> Option<String> {
         while !self.stream.is_closed() {
