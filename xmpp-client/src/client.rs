@@ -238,7 +238,9 @@ impl Reply {
     }
 }
 
-/// The receiving half of a stream: messages, presence and IQ requests, in the order in which they came.
+/// The receiving half of a stream: messages, presence and IQ requests, in the order in which they came. IQ results and
+/// errors come here, too, when they answer nothing that [`Client::get`] or [`Client::set`] asked: an engine that writes its
+/// own requests waits for them, and whoever has none leaves them alone.
 #[derive(Debug)]
 pub struct Incoming {
     handle: Arc<Handle>,

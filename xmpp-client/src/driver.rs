@@ -108,11 +108,10 @@ impl Driver {
             } = state;
             if let Some(element) = stream.handle_bytes(&mut self.scratch, &mut input, now) {
                 match Stanza::parse(element) {
-                    Ok(Stanza::Iq(iq)) if !iq.kind().is_request() => {
-                        if !requests.answer(&iq, &self.shared.jid) {
-                            debug!(id = iq.id(), "a reply that nobody waits for");
-                        }
-                    }
+                    // A reply to something that was not asked through the client is an engine's, or nobody's:
+                    // the application knows.
+                    Ok(Stanza::Iq(iq))
+                        if !iq.kind().is_request() && requests.answer(&iq, &self.shared.jid) => {}
                     Ok(_) => {
                         inbox.push_back(element.to_element());
                         arrived = true;

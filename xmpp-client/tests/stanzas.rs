@@ -89,7 +89,12 @@ async fn a_request_gets_its_own_reply() {
     ));
     let reply = asked.await.unwrap().unwrap();
     assert!(reply.payload().unwrap().is("x", "y"));
-    // The request with the same id is the application's, the stray replies are nobody's.
+    // The stray replies and the request with the same id are the application's to judge.
+    for id in [&*id, &*id, "other"] {
+        let stray = incoming.next().await.unwrap();
+        assert_eq!(stray.root().attribute("type").unwrap(), "result");
+        assert_eq!(stray.root().attribute("id").unwrap(), id);
+    }
     let request = incoming.next().await.unwrap();
     assert_eq!(request.root().attribute("type").unwrap(), "get");
     client
@@ -167,9 +172,15 @@ async fn requests_are_limited_and_a_dropped_one_makes_room() {
     let (_server, client, _incoming) =
         connected_with(|config| config.requests(1).request_timeout(limit)).await;
     let waiting = client.get(None, &Ping);
-    assert!(matches!(client.get(None, &Ping).await, Err(RequestError::TooMany)));
+    assert!(matches!(
+        client.get(None, &Ping).await,
+        Err(RequestError::TooMany)
+    ));
     drop(waiting);
-    assert!(matches!(client.get(None, &Ping).await, Err(RequestError::TimedOut(_))));
+    assert!(matches!(
+        client.get(None, &Ping).await,
+        Err(RequestError::TimedOut(_))
+    ));
 }
 
 #[tokio::test]
