@@ -6,6 +6,7 @@
 //! - the libFuzzer programs in `fuzz_targets/`, one line each, built with the feature `libfuzzer`;
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
+pub mod core;
 pub mod sasl;
 pub mod sensordata;
 pub mod xml;
@@ -41,5 +42,13 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "sensordata",
         run: sensordata::sensordata,
+    },
+    Target {
+        name: "jid",
+        run: core::jid,
+    },
+    Target {
+        name: "stream",
+        run: core::stream,
     },
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::debug;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::error::{StanzaCondition, StanzaError};
+use xmpp_core::error::StanzaError;
 use xmpp_core::jid::Jid;
 use xmpp_core::stanza::{Iq, IqBuilder, IqType, error_reply};
 use xmpp_xml::{Element, ElementRef, FromXml, ToXml};
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{ConnectError, End, RequestError, SendError};
 use crate::negotiate::{Negotiated, negotiate};
-use crate::shared::{Delivery, Shared};
+use crate::shared::{Answer, Delivery, Shared};
 
 /// The sending half of a stream. Clones share the stream; when the last one and [`Incoming`] are gone, it is closed.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Client {
             transport,
         } = negotiate(&config, entropy).await?;
         debug!(%jid, "stream established");
-        let shared = Arc::new(Shared::new(&config, jid, stream, prefix));
+        let shared = Arc::new(Shared::new(&config, transport.clock, jid, stream, prefix));
         let driver = Driver::new(transport, Arc::clone(&shared));
         tokio::spawn(driver.run());
         let handle = Arc::new(Handle { shared });
@@ -140,18 +140,6 @@ impl Client {
         })
     }
 
-    /// Says that nobody here understands a request: `service-unavailable` (RFC 6120 §8.4).
-    ///
-    /// # Errors
-    /// [`SendError`]; nothing was sent.
-    pub async fn refuse_unknown(&self, stanza: ElementRef<'_>) -> Result<Delivery, SendError> {
-        self.refuse(
-            stanza,
-            &StanzaError::new(StanzaCondition::ServiceUnavailable),
-        )
-        .await
-    }
-
     /// Closes the stream and waits until that is done. What was sent before is written first.
     pub async fn close(&self) -> End {
         self.shared().close();
@@ -184,15 +172,15 @@ impl Client {
         });
         async move {
             // Forgets the reply when this future ends, however that happens.
-            let (request, reply, sending) = opened.ok_or(RequestError::TooMany)?;
+            let (request, reply, sending) = opened.map_err(|_| RequestError::TooMany)?;
             let _ = sending.await?;
             let shared = request.shared();
-            match tokio::time::timeout(shared.request_timeout, reply).await {
-                Err(_) => Err(RequestError::TimedOut(shared.request_timeout)),
-                Ok(Err(_)) => Err(RequestError::Ended(
+            match reply.await {
+                Ok(Answer::Reply(element)) => Reply::of(element),
+                Ok(Answer::TimedOut) => Err(RequestError::TimedOut(shared.request_timeout)),
+                Err(_) => Err(RequestError::Ended(
                     shared.state().end.clone().unwrap_or(End::Closed),
                 )),
-                Ok(Ok(element)) => Reply::of(element),
             }
         }
     }
@@ -238,7 +226,10 @@ impl Reply {
     }
 }
 
-/// The receiving half of a stream: messages, presence and IQ requests, in the order in which they came.
+/// The receiving half of a stream: messages, presence and the IQ requests that were [taken on](Config::handle), in the
+/// order in which they came. IQ results and errors come here, too, when they answer nothing that [`Client::get`] or
+/// [`Client::set`] asked: an engine that writes its own requests waits for them, and whoever has none leaves them
+/// alone.
 #[derive(Debug)]
 pub struct Incoming {
     handle: Arc<Handle>,

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use xmpp_core::jid::Jid;
+use xmpp_core::mux::{Mux, RequestError as MuxError};
 use xmpp_core::ns;
 use xmpp_core::stream::{Misuse, Stream};
 use xmpp_core::time::Instant;
 use xmpp_xml::{Element, Writer};
 
 use crate::error::{End, SendError};
-use crate::requests::Requests;
 
 pub(crate) struct Shared {
+    pub(crate) clock: Clock,
     /// The full address that was bound.
     pub(crate) jid: Jid,
     pub(crate) send_buffer: usize,
     pub(crate) inbox: usize,
     pub(crate) request_timeout: Duration,
-    pub(crate) request_limit: usize,
     state: Mutex<State>,
     /// Wakes the task: something is to be sent, or the inbox has room again.
     pub(crate) work: Notify,
@@ -34,7 +34,8 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) stream: Stream,
-    pub(crate) requests: Requests,
+    /// Which requests of others are the application's, and the replies that it waits for.
+    pub(crate) mux: Mux<(), oneshot::Sender<Answer>>,
     pub(crate) inbox: VecDeque<Element>,
     pub(crate) end: Option<End>,
     /// Bytes taken from the stream to be written, and bytes that the transport has accepted.
@@ -64,16 +65,26 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &crate::Config, jid: Jid, stream: Stream, id_prefix: String) -> Self {
+    pub(crate) fn new(
+        config: &crate::Config,
+        clock: Clock,
+        jid: Jid,
+        stream: Stream,
+        id_prefix: String,
+    ) -> Self {
+        let mut mux = Mux::new(jid.clone()).request_limit(config.requests);
+        for selector in &config.handles {
+            mux.register(selector.clone(), ());
+        }
         Self {
+            clock,
             jid,
             send_buffer: config.send_buffer,
             inbox: config.inbox,
             request_timeout: config.request_timeout,
-            request_limit: config.requests,
             state: Mutex::new(State {
                 stream,
-                requests: Requests::default(),
+                mux,
                 inbox: VecDeque::new(),
                 end: None,
                 taken: 0,
@@ -152,23 +163,26 @@ impl Shared {
         })
     }
 
-    /// Makes room for a reply; `None` if too many are waited for.
+    /// Gets ready for a reply.
     pub(crate) fn open_request(
         self: &Arc<Self>,
         peer: Option<&Jid>,
-    ) -> Option<(OpenRequest, oneshot::Receiver<Element>)> {
+    ) -> Result<(OpenRequest, oneshot::Receiver<Answer>), MuxError> {
         let mut state = self.state();
-        if state.requests.len() >= self.request_limit {
-            return None;
-        }
         let id = state.next_id();
-        let reply = state.requests.insert(id.clone(), peer.cloned());
-        Some((
+        let (token, answer) = oneshot::channel();
+        let deadline = self.clock.now() + self.request_timeout;
+        state
+            .mux
+            .request(id.as_str(), peer.map(Jid::as_ref), token, deadline)?;
+        drop(state);
+        self.work.notify_one();
+        Ok((
             OpenRequest {
                 shared: Arc::clone(self),
                 id,
             },
-            reply,
+            answer,
         ))
     }
 
@@ -193,6 +207,13 @@ impl Shared {
     }
 }
 
+/// How the wait for a reply ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Element),
+    TimedOut,
+}
+
 /// A request that may still be answered; dropping it forgets the reply.
 pub(crate) struct OpenRequest {
     shared: Arc<Shared>,
@@ -211,7 +232,7 @@ impl OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.shared.state().requests.remove(&self.id);
+        self.shared.state().mux.cancel(&self.id);
     }
 }
 

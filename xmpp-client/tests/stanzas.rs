@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use support::{Command, Server, Trust};
 use xmpp_client::{Client, Config, DeliveryState, End, Incoming, RequestError, SendError};
-use xmpp_core::error::StanzaCondition;
+use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::Jid;
+use xmpp_core::mux::Selector;
 use xmpp_core::ping::Ping;
 use xmpp_core::stanza::{MessageBuilder, MessageType, Stanza};
 use xmpp_xml::{Element, WriteError};
@@ -89,21 +90,51 @@ async fn a_request_gets_its_own_reply() {
     ));
     let reply = asked.await.unwrap().unwrap();
     assert!(reply.payload().unwrap().is("x", "y"));
-    // The request with the same id is the application's, the stray replies are nobody's.
+    // The stray replies are the application's to judge.
+    for id in [&*id, &*id, "other"] {
+        let stray = incoming.next().await.unwrap();
+        assert_eq!(stray.root().attribute("type").unwrap(), "result");
+        assert_eq!(stray.root().attribute("id").unwrap(), id);
+    }
+}
+
+#[tokio::test]
+async fn requests_come_through_where_they_were_taken_on_and_are_refused_elsewhere() {
+    let (mut server, client, mut incoming) =
+        connected_with(|config| config.handle(Selector::iq_get("ping", "urn:xmpp:ping"))).await;
+    server.send("<iq type='get' id='1' from='romeo@example.org/o'><x xmlns='y'/></iq>");
+    server.send(
+        "<iq type='get' id='2' from='romeo@example.org/o'><ping xmlns='urn:xmpp:ping'/></iq>",
+    );
+    let refusal = server.next().await;
+    assert_eq!(refusal.root().attribute("id").unwrap(), "1");
+    assert_eq!(
+        StanzaError::of(refusal.root()).condition,
+        StanzaCondition::ServiceUnavailable
+    );
     let request = incoming.next().await.unwrap();
-    assert_eq!(request.root().attribute("type").unwrap(), "get");
+    let Ok(Stanza::Iq(iq)) = Stanza::parse(request.root()) else {
+        panic!()
+    };
+    client.reply(&iq, None).await.unwrap().sent().await.unwrap();
+    let answer = server.next().await;
+    assert_eq!(answer.root().attribute("type").unwrap(), "result");
+    assert_eq!(answer.root().attribute("id").unwrap(), "2");
+    assert_eq!(
+        answer.root().attribute("to").unwrap(),
+        "romeo@example.org/o"
+    );
+    let error = StanzaError::new(StanzaCondition::Forbidden);
     client
-        .refuse_unknown(request.root())
+        .refuse(request.root(), &error)
         .await
         .unwrap()
         .sent()
         .await
         .unwrap();
-    let refusal = server.next().await;
-    assert_eq!(refusal.root().attribute("type").unwrap(), "error");
     assert_eq!(
-        refusal.root().attribute("to").unwrap(),
-        "romeo@example.org/orchard"
+        StanzaError::of(server.next().await.root()).condition,
+        StanzaCondition::Forbidden
     );
 }
 
@@ -167,9 +198,15 @@ async fn requests_are_limited_and_a_dropped_one_makes_room() {
     let (_server, client, _incoming) =
         connected_with(|config| config.requests(1).request_timeout(limit)).await;
     let waiting = client.get(None, &Ping);
-    assert!(matches!(client.get(None, &Ping).await, Err(RequestError::TooMany)));
+    assert!(matches!(
+        client.get(None, &Ping).await,
+        Err(RequestError::TooMany)
+    ));
     drop(waiting);
-    assert!(matches!(client.get(None, &Ping).await, Err(RequestError::TimedOut(_))));
+    assert!(matches!(
+        client.get(None, &Ping).await,
+        Err(RequestError::TimedOut(_))
+    ));
 }
 
 #[tokio::test]

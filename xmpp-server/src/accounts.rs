@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xmpp_core::error::StreamCondition;
 use xmpp_core::jid::{Jid, JidError};
-use xmpp_sasl::{Hash, DeriveError, StoredCredentials};
+use xmpp_sasl::{DeriveError, Hash, StoredCredentials};
 
 use crate::outbox::Turn;
 use crate::router::Router;
@@ -32,7 +32,10 @@ impl Accounts {
     /// [`StoreError::AccountExists`] if the address is taken.
     pub async fn create(&self, user: &str, password: &str) -> Result<(), AccountError> {
         let account = self.derive(user, password).await?;
-        Ok(self.router.commit(Batch::new().create_account(account)).await?)
+        Ok(self
+            .router
+            .commit(Batch::new().create_account(account))
+            .await?)
     }
 
     /// Gives an account another password. Who is logged in stays so.
@@ -41,7 +44,10 @@ impl Accounts {
     /// As for [`Accounts::create`], but [`StoreError::NoSuchAccount`] if there is none.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), AccountError> {
         let account = self.derive(user, password).await?;
-        Ok(self.router.commit(Batch::new().replace_account(account)).await?)
+        Ok(self
+            .router
+            .commit(Batch::new().replace_account(account))
+            .await?)
     }
 
     /// Removes an account and its roster, and ends its connections. Nothing happens if there is none.
@@ -51,9 +57,13 @@ impl Accounts {
     pub async fn remove(&self, user: &str) -> Result<(), AccountError> {
         let address = self.address(user)?;
         let _guard = self.router.lock_account(&address).await;
-        self.router.commit(Batch::new().remove_account(address.as_str())).await?;
+        self.router
+            .commit(Batch::new().remove_account(address.as_str()))
+            .await?;
         let mut turn = Turn::new();
-        self.router.read().close(address.as_str(), StreamCondition::NotAuthorized, &mut turn);
+        self.router
+            .read()
+            .close(address.as_str(), StreamCondition::NotAuthorized, &mut turn);
         Ok(())
     }
 
@@ -69,9 +79,15 @@ impl Accounts {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, AccountError> {
+    pub async fn list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, AccountError> {
         let after = after.map(str::to_owned);
-        let list = self.router.load(after, move |store, after| store.accounts(after.as_deref(), limit));
+        let list = self.router.load(after, move |store, after| {
+            store.accounts(after.as_deref(), limit)
+        });
         Ok(list.await?)
     }
 
@@ -89,13 +105,18 @@ impl Accounts {
             }
             Ok(credentials)
         });
-        let credentials =
-            derivation.await.unwrap_or(Err(AccountError::Store(StoreError::Closed)))?;
+        let credentials = derivation
+            .await
+            .unwrap_or(Err(AccountError::Store(StoreError::Closed)))?;
         Ok(Account::new(address.as_str(), credentials))
     }
 
     fn address(&self, user: &str) -> Result<Jid, AccountError> {
-        Ok(Jid::from_parts(Some(user), self.router.rules.domain.domain(), None)?)
+        Ok(Jid::from_parts(
+            Some(user),
+            self.router.rules.domain.domain(),
+            None,
+        )?)
     }
 }
 
@@ -107,9 +128,14 @@ impl fmt::Debug for Accounts {
 
 /// The stored credentials for one hash function, if the account has them.
 pub(crate) fn credentials(account: &Account, hash: Option<Hash>) -> Option<StoredCredentials> {
-    let stored = account.credentials.iter().filter_map(|text| text.parse::<StoredCredentials>().ok());
+    let stored = account
+        .credentials
+        .iter()
+        .filter_map(|text| text.parse::<StoredCredentials>().ok());
     // The last ones are for the strongest hash function.
-    stored.filter(|stored| hash.is_none_or(|hash| stored.hash() == hash)).last()
+    stored
+        .rev()
+        .find(|stored| hash.is_none_or(|hash| stored.hash() == hash))
 }
 
 /// A copy of a password on its way to the thread that derives.

@@ -56,7 +56,11 @@ pub(crate) async fn serve(
 ) {
     let peer = connection.peer_address();
     tracing::debug!(%peer, "connected");
-    let config = if is_direct { &shared.direct_tls } else { &shared.starttls };
+    let config = if is_direct {
+        &shared.direct_tls
+    } else {
+        &shared.starttls
+    };
     let stream = Stream::receiver(Arc::clone(config), shared.entropy(), shared.now());
     let mut task = Task {
         stream,
@@ -99,8 +103,16 @@ struct Task {
 /// Something that takes its time, and that the client's next bytes have to wait for.
 enum Errand {
     Tls,
-    Lookup { ticket: Ticket, account: Jid, hash: Option<Hash> },
-    Bind { ticket: Ticket, jid: Jid, requested: bool },
+    Lookup {
+        ticket: Ticket,
+        account: Jid,
+        hash: Option<Hash>,
+    },
+    Bind {
+        ticket: Ticket,
+        jid: Jid,
+        requested: bool,
+    },
     Change(Change),
 }
 
@@ -157,7 +169,9 @@ impl Task {
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
         LENT.with_borrow_mut(|lent| {
-            let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
+            let Some(connection) = &mut self.connection else {
+                return Poll::Ready(());
+            };
             lent.buffer.resize(READ_BYTES, 0);
             let mut buffer = ReadBuf::new(&mut lent.buffer);
             let result = ready!(Pin::new(connection).poll_read(context, &mut buffer));
@@ -187,11 +201,11 @@ impl Task {
         let mut turn = Turn::new();
         let mut input = bytes;
         while self.errand.is_none() {
-            if let Some(stanza) = self.stream.handle_bytes(scratch, &mut input, now) {
-                if let Some(handle) = &self.handle {
-                    let change = self.shared.router.handle(handle, stanza, &mut turn);
-                    self.errand = change.map(Errand::Change);
-                }
+            if let Some(stanza) = self.stream.handle_bytes(scratch, &mut input, now)
+                && let Some(handle) = &self.handle
+            {
+                let change = self.shared.router.handle(handle, stanza, &mut turn);
+                self.errand = change.map(Errand::Change);
             }
             self.events();
             if input.is_empty() {
@@ -205,13 +219,32 @@ impl Task {
         while let Some(event) = self.stream.poll_event() {
             match event {
                 Event::StartTls => self.errand = Some(Errand::Tls),
-                Event::Lookup { ticket, account, hash, .. } => {
-                    self.errand = Some(Errand::Lookup { ticket, account, hash });
+                Event::Lookup {
+                    ticket,
+                    account,
+                    hash,
+                    ..
+                } => {
+                    self.errand = Some(Errand::Lookup {
+                        ticket,
+                        account,
+                        hash,
+                    });
                 }
-                Event::Bind { ticket, jid, requested } => {
-                    self.errand = Some(Errand::Bind { ticket, jid, requested });
+                Event::Bind {
+                    ticket,
+                    jid,
+                    requested,
+                } => {
+                    self.errand = Some(Errand::Bind {
+                        ticket,
+                        jid,
+                        requested,
+                    });
                 }
-                Event::Authenticated { account, mechanism, .. } => {
+                Event::Authenticated {
+                    account, mechanism, ..
+                } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
                 }
                 Event::Established { jid } => tracing::debug!(%jid, "bound"),
@@ -244,7 +277,11 @@ impl Task {
         let mut own = Vec::new();
         self.stream.poll_transmit(&mut own);
         let own = (!own.is_empty()).then_some(Chunk::Own(own));
-        let queued = self.handle.as_ref().map(|handle| handle.outbox.take()).unwrap_or_default();
+        let queued = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.outbox.take())
+            .unwrap_or_default();
         // What the stream has to say itself comes first while it is negotiated, and last when it ends.
         self.pending = if self.stream.is_closed() {
             Pending::new(None, queued, own)
@@ -256,7 +293,9 @@ impl Task {
     /// Ready when nothing is left to write.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
+            let Some(connection) = &mut self.connection else {
+                return Poll::Ready(());
+            };
             let connection = Pin::new(connection);
             let result = if self.pending.is_written() {
                 if self.pending.is_empty() {
@@ -290,7 +329,8 @@ impl Task {
                 }
                 Poll::Pending => {
                     let limit = self.shared.write_timeout;
-                    self.stalled.get_or_insert_with(|| TokioInstant::now() + limit);
+                    self.stalled
+                        .get_or_insert_with(|| TokioInstant::now() + limit);
                     return Poll::Pending;
                 }
             }
@@ -305,14 +345,20 @@ impl Task {
             self.timer = None;
             return Poll::Pending;
         };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
         if timer.deadline() != next {
             timer.as_mut().reset(next);
         }
         ready!(timer.as_mut().poll(context));
         self.timer = None;
         let now = TokioInstant::now();
-        if [self.stalled, self.cut].into_iter().flatten().any(|at| at <= now) {
+        if [self.stalled, self.cut]
+            .into_iter()
+            .flatten()
+            .any(|at| at <= now)
+        {
             // There is no use in telling it anything: it does not read.
             self.stream.handle_disconnected(self.shared.now());
             self.connection = None;
@@ -328,7 +374,11 @@ impl Task {
     async fn run(&mut self, errand: Errand) {
         match errand {
             Errand::Tls => self.start_tls().await,
-            Errand::Lookup { ticket, account, hash } => {
+            Errand::Lookup {
+                ticket,
+                account,
+                hash,
+            } => {
                 let answer = match self.shared.router.account(account).await {
                     Ok(Some(account)) => accounts::credentials(&account, hash)
                         .map_or(CredentialsAnswer::Unknown, CredentialsAnswer::Found),
@@ -339,9 +389,15 @@ impl Task {
                     }
                 };
                 // A stream that has ended meanwhile does not know the ticket.
-                let _ = self.stream.handle_credentials(ticket, answer, self.shared.now());
+                let _ = self
+                    .stream
+                    .handle_credentials(ticket, answer, self.shared.now());
             }
-            Errand::Bind { ticket, jid, requested } => self.bind(ticket, jid, requested).await,
+            Errand::Bind {
+                ticket,
+                jid,
+                requested,
+            } => self.bind(ticket, jid, requested).await,
             Errand::Change(change) => {
                 if let Some(handle) = &self.handle {
                     self.shared.router.apply(handle, change).await;
@@ -408,17 +464,23 @@ impl Task {
 
     /// The session ends with the connection: others are told, and what the client did not get is answered.
     fn leave(&mut self) {
-        let Some(handle) = self.handle.take() else { return };
+        let Some(handle) = self.handle.take() else {
+            return;
+        };
         let mut turn = Turn::new();
         let (mut queued, written) = std::mem::take(&mut self.pending).into_queued();
         queued.extend(handle.outbox.shut().iter().flat_map(|chunk| chunk.bytes()));
-        self.shared.router.leave(&handle, &queued, written, &mut turn);
+        self.shared
+            .router
+            .leave(&handle, &queued, written, &mut turn);
     }
 
     /// Closes the connection so that the client gets to read the last words: what it still sends is read too, as
     /// closing a socket with unread bytes makes the system throw away what was sent.
     async fn close(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
         let linger = async {
             connection.shutdown().await?;
             let mut rest = (&mut connection).take(LINGER_BYTES);
@@ -458,7 +520,13 @@ impl Pending {
         }
         chunks.extend(after);
         let total = chunks.iter().map(|chunk| chunk.bytes().len()).sum();
-        Self { chunks, total, written: 0, own_before, own_after }
+        Self {
+            chunks,
+            total,
+            written: 0,
+            own_before,
+            own_after,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -470,7 +538,9 @@ impl Pending {
     }
 
     fn queued_bytes(&self) -> usize {
-        self.total.saturating_sub(self.own_before).saturating_sub(self.own_after)
+        self.total
+            .saturating_sub(self.own_before)
+            .saturating_sub(self.own_after)
     }
 
     fn poll_write(
@@ -487,7 +557,9 @@ impl Pending {
                 skip -= bytes.len();
                 continue;
             }
-            let Some(slice) = slices.get_mut(used) else { break };
+            let Some(slice) = slices.get_mut(used) else {
+                break;
+            };
             *slice = IoSlice::new(bytes.get(skip..).unwrap_or_default());
             skip = 0;
             used += 1;
@@ -502,8 +574,14 @@ impl Pending {
     /// What was queued for the client, and how much of it was written.
     fn into_queued(self) -> (Vec<u8>, usize) {
         let queued = self.queued_bytes();
-        let bytes = self.chunks.iter().flat_map(|chunk| chunk.bytes().iter().copied());
+        let bytes = self
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.bytes().iter().copied());
         let bytes: Vec<u8> = bytes.skip(self.own_before).take(queued).collect();
-        (bytes, self.written.saturating_sub(self.own_before).min(queued))
+        (
+            bytes,
+            self.written.saturating_sub(self.own_before).min(queued),
+        )
     }
 }

@@ -56,8 +56,22 @@ mod tests {
 
     /// Normal, chat, groupchat and headline in one situation.
     fn row(full: bool, matched: bool, willing: usize) -> [Delivery; 4] {
-        [MessageType::Normal, MessageType::Chat, MessageType::Groupchat, MessageType::Headline]
-            .map(|kind| decide(kind, Situation { full, matched, willing }))
+        [
+            MessageType::Normal,
+            MessageType::Chat,
+            MessageType::Groupchat,
+            MessageType::Headline,
+        ]
+        .map(|kind| {
+            decide(
+                kind,
+                Situation {
+                    full,
+                    matched,
+                    willing,
+                },
+            )
+        })
     }
 
     #[test]
@@ -74,7 +88,11 @@ mod tests {
     fn a_full_address_that_is_connected_gets_everything_whatever_its_priority() {
         assert_eq!(row(true, true, 0), [Exact; 4]);
         assert_eq!(row(true, true, 3), [Exact; 4]);
-        let error = Situation { full: true, matched: true, willing: 0 };
+        let error = Situation {
+            full: true,
+            matched: true,
+            willing: 0,
+        };
         assert_eq!(decide(MessageType::Error, error), Exact);
     }
 
@@ -91,14 +109,21 @@ mod tests {
     #[test]
     fn a_chat_to_a_resource_that_left_goes_to_another_one() {
         for willing in [1, 2] {
-            assert_eq!(row(true, false, willing), [Refused, MostAvailable, Refused, Refused]);
+            assert_eq!(
+                row(true, false, willing),
+                [Refused, MostAvailable, Refused, Refused]
+            );
         }
     }
 
     #[test]
     fn errors_are_dropped_unless_their_address_is_connected() {
         for (full, willing) in [(false, 0), (false, 2), (true, 0), (true, 2)] {
-            let situation = Situation { full, matched: false, willing };
+            let situation = Situation {
+                full,
+                matched: false,
+                willing,
+            };
             assert_eq!(decide(MessageType::Error, situation), Ignored);
         }
     }

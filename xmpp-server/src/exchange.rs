@@ -42,7 +42,11 @@ pub(crate) enum Audience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A stanza goes to the clients of one side.
-    Deliver { to: Side, audience: Audience, stanza: String },
+    Deliver {
+        to: Side,
+        audience: Audience,
+        stanza: String,
+    },
     /// The interested resources of one side are told of its item as it is now.
     Push { to: Side },
     /// The presence of all available resources of one side goes to the other.
@@ -62,7 +66,10 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(before: Option<Contact>) -> Self {
-        Self { after: before.clone(), before }
+        Self {
+            after: before.clone(),
+            before,
+        }
     }
 
     fn is_changed(&self) -> bool {
@@ -107,7 +114,9 @@ impl<'a> Exchange<'a> {
         ];
         let mut batch = Batch::new();
         for (account, about, entry) in sides {
-            let Some(entry) = entry.filter(|entry| entry.is_changed()) else { continue };
+            let Some(entry) = entry.filter(|entry| entry.is_changed()) else {
+                continue;
+            };
             batch = match &entry.after {
                 Some(contact) => batch.put_contact(account.as_str(), contact.clone()),
                 None => batch.remove_contact(account.as_str(), about.as_str()),
@@ -141,7 +150,10 @@ impl<'a> Exchange<'a> {
         match wish {
             Wish::Put { name, groups, .. } => {
                 let address = self.contact.as_str();
-                let contact = self.sender_entry.after.get_or_insert_with(|| Contact::new(address));
+                let contact = self
+                    .sender_entry
+                    .after
+                    .get_or_insert_with(|| Contact::new(address));
                 contact.name.clone_from(name);
                 contact.groups.clone_from(groups);
                 contact.listed = true;
@@ -152,15 +164,26 @@ impl<'a> Exchange<'a> {
     }
 
     fn remove(&mut self) {
-        let relation = self.sender_entry.after.as_ref().map_or_else(Default::default, |c| c.relation);
+        let relation = self
+            .sender_entry
+            .after
+            .as_ref()
+            .map_or_else(Default::default, |c| c.relation);
         if relation.to || relation.pending_out {
-            self.request(Request::Unsubscribe, &self.stanza(Side::Sender, Request::Unsubscribe));
+            self.request(
+                Request::Unsubscribe,
+                &self.stanza(Side::Sender, Request::Unsubscribe),
+            );
         }
         if relation.from || relation.pending_in {
-            self.request(Request::Unsubscribed, &self.stanza(Side::Sender, Request::Unsubscribed));
+            self.request(
+                Request::Unsubscribed,
+                &self.stanza(Side::Sender, Request::Unsubscribed),
+            );
         }
         // The item goes in one step; its way there is not told.
-        self.steps.retain(|step| *step != Step::Push { to: Side::Sender });
+        self.steps
+            .retain(|step| *step != Step::Push { to: Side::Sender });
         self.sender_entry.after = None;
         self.steps.push(Step::Push { to: Side::Sender });
     }
@@ -171,17 +194,22 @@ impl<'a> Exchange<'a> {
             return;
         }
         let decision = self.decide(at, Direction::Inbound, request);
-        if request == Request::Subscribe && decision.passes {
-            if let Some(contact) = self.kept(at) {
-                contact.request = Some(stanza.to_owned());
-            }
+        if request == Request::Subscribe
+            && decision.passes
+            && let Some(contact) = self.kept(at)
+        {
+            contact.request = Some(stanza.to_owned());
         }
         if decision.passes {
             let audience = match request {
                 Request::Subscribe => Audience::Available,
                 _ => Audience::Interested,
             };
-            self.steps.push(Step::Deliver { to: at, audience, stanza: stanza.to_owned() });
+            self.steps.push(Step::Deliver {
+                to: at,
+                audience,
+                stanza: stanza.to_owned(),
+            });
         }
         if decision.push {
             self.steps.push(Step::Push { to: at });
@@ -204,7 +232,9 @@ impl<'a> Exchange<'a> {
         direction: Direction,
         request: Request,
     ) -> crate::subscription::Decision {
-        let before = self.kept(side).map_or_else(Default::default, |contact| contact.relation);
+        let before = self
+            .kept(side)
+            .map_or_else(Default::default, |contact| contact.relation);
         let decision = decide(before, direction, request);
         let address = match side {
             Side::Sender => self.contact.as_str(),
@@ -221,12 +251,14 @@ impl<'a> Exchange<'a> {
                 // What a roster item would show makes one; a hidden request does not (§3.1.3).
                 contact.listed |= decision.push;
             }
-            if !decision.relation.pending_in {
-                if let Some(contact) = &mut entry.after {
-                    contact.request = None;
-                }
+            if !decision.relation.pending_in
+                && let Some(contact) = &mut entry.after
+            {
+                contact.request = None;
             }
-            entry.after.take_if(|contact| !contact.listed && !contact.relation.pending_in);
+            entry
+                .after
+                .take_if(|contact| !contact.listed && !contact.relation.pending_in);
         }
         decision
     }
@@ -252,7 +284,10 @@ impl<'a> Exchange<'a> {
         };
         let mut bytes = Vec::new();
         let mut writer = Writer::in_stream(&mut bytes, ns::CLIENT);
-        PresenceBuilder::new(kind).from(from).to(to).to_xml(&mut writer);
+        PresenceBuilder::new(kind)
+            .from(from)
+            .to(to)
+            .to_xml(&mut writer);
         // Two addresses and a type can always be written.
         let _ = writer.finish();
         String::from_utf8(bytes).unwrap_or_default()
@@ -297,7 +332,11 @@ mod tests {
         }
 
         fn mutual() -> Self {
-            let both = Relation { to: true, from: true, ..Relation::default() };
+            let both = Relation {
+                to: true,
+                from: true,
+                ..Relation::default()
+            };
             Self::with(both, both)
         }
 
@@ -329,20 +368,33 @@ mod tests {
     }
 
     fn deliver(to: Side, audience: Audience) -> Step {
-        Step::Deliver { to, audience, stanza: "STANZA".into() }
+        Step::Deliver {
+            to,
+            audience,
+            stanza: "STANZA".into(),
+        }
     }
 
     #[test]
     fn a_request_is_kept_without_a_roster_item_until_it_is_answered() {
         let mut pair = Pair::new();
         let steps = pair.romeo_sends(Request::Subscribe);
-        assert_eq!(steps, [deliver(Side::Contact, Available), Step::Push { to: Side::Sender }]);
+        assert_eq!(
+            steps,
+            [
+                deliver(Side::Contact, Available),
+                Step::Push { to: Side::Sender }
+            ]
+        );
         let kept = pair.at_juliet.as_ref().unwrap();
         assert!(!kept.listed && kept.relation.pending_in);
         assert_eq!(kept.request.as_deref(), Some("STANZA"));
         assert!(pair.at_romeo.as_ref().unwrap().listed);
 
-        assert!(pair.romeo_sends(Request::Subscribe).is_empty(), "a repetition is not delivered");
+        assert!(
+            pair.romeo_sends(Request::Subscribe).is_empty(),
+            "a repetition is not delivered"
+        );
 
         let steps = pair.juliet_sends(Request::Subscribed);
         assert_eq!(
@@ -366,7 +418,10 @@ mod tests {
         let steps = pair.juliet_sends(Request::Unsubscribed);
         assert_eq!(
             steps,
-            [deliver(Side::Contact, Interested), Step::Push { to: Side::Contact }]
+            [
+                deliver(Side::Contact, Interested),
+                Step::Push { to: Side::Contact }
+            ]
         );
         assert_eq!(pair.at_juliet, None);
         assert_eq!(pair.at_romeo.unwrap().relation, Relation::default());
@@ -415,14 +470,22 @@ mod tests {
     #[test]
     fn a_pre_approved_request_is_granted_at_once() {
         let mut pair = Pair::new();
-        assert_eq!(pair.juliet_sends(Request::Subscribed), [Step::Push { to: Side::Sender }]);
+        assert_eq!(
+            pair.juliet_sends(Request::Subscribed),
+            [Step::Push { to: Side::Sender }]
+        );
         let steps = pair.romeo_sends(Request::Subscribe);
-        let reply = "<presence type='subscribed' from='juliet@example.net' to='romeo@example.net'/>";
+        let reply =
+            "<presence type='subscribed' from='juliet@example.net' to='romeo@example.net'/>";
         assert_eq!(
             steps,
             [
                 Step::Push { to: Side::Contact },
-                Step::Deliver { to: Side::Sender, audience: Interested, stanza: reply.into() },
+                Step::Deliver {
+                    to: Side::Sender,
+                    audience: Interested,
+                    stanza: reply.into()
+                },
                 Step::Push { to: Side::Sender },
                 Step::Presences { of: Side::Contact },
             ]
@@ -440,23 +503,39 @@ mod tests {
             pair.at_romeo.clone(),
             Some(pair.at_juliet.clone()),
         );
-        exchange.wish(&Wish::Remove { contact: pair.juliet.clone() });
+        exchange.wish(&Wish::Remove {
+            contact: pair.juliet.clone(),
+        });
         assert_eq!(exchange.sender_entry.after, None);
-        let left = exchange.contact_entry.as_ref().unwrap().after.clone().unwrap();
+        let left = exchange
+            .contact_entry
+            .as_ref()
+            .unwrap()
+            .after
+            .clone()
+            .unwrap();
         assert_eq!(left.relation, Relation::default());
         assert!(left.listed, "her item is her own affair");
         let delivered: Vec<&str> = exchange
             .steps
             .iter()
             .filter_map(|step| match step {
-                Step::Deliver { to: Side::Contact, stanza, .. } => Some(stanza.as_str()),
+                Step::Deliver {
+                    to: Side::Contact,
+                    stanza,
+                    ..
+                } => Some(stanza.as_str()),
                 _ => None,
             })
             .collect();
         assert_eq!(delivered.len(), 2);
         assert!(delivered[0].contains("type='unsubscribe'"));
         assert!(delivered[1].contains("type='unsubscribed'"));
-        let pushes = exchange.steps.iter().filter(|s| **s == Step::Push { to: Side::Sender }).count();
+        let pushes = exchange
+            .steps
+            .iter()
+            .filter(|s| **s == Step::Push { to: Side::Sender })
+            .count();
         assert_eq!(pushes, 1);
         assert_eq!(exchange.batch().changes().len(), 2);
     }
@@ -470,7 +549,11 @@ mod tests {
         let contact = pair.juliet.clone();
         let mut exchange =
             Exchange::new(pair.romeo.as_ref(), pair.juliet.as_ref(), Some(item), None);
-        exchange.wish(&Wish::Put { contact, name: None, groups: vec!["New".into()] });
+        exchange.wish(&Wish::Put {
+            contact,
+            name: None,
+            groups: vec!["New".into()],
+        });
         let after = exchange.sender_entry.after.clone().unwrap();
         assert_eq!((after.name, after.groups), (None, vec!["New".to_owned()]));
         assert!(after.relation.to && after.listed);

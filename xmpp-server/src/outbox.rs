@@ -64,7 +64,10 @@ impl Shared {
             .iter()
             .position(|byte| matches!(byte, b' ' | b'/' | b'>'))
             .unwrap_or(bytes.len());
-        Self { bytes: bytes.into(), name_end }
+        Self {
+            bytes: bytes.into(),
+            name_end,
+        }
     }
 }
 
@@ -98,7 +101,10 @@ impl Turn {
 
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, queue: Mutex::default() }
+        Self {
+            limit,
+            queue: Mutex::default(),
+        }
     }
 
     /// Appends one stanza that `write` writes; it may not touch what stands in the buffer before.
@@ -129,7 +135,10 @@ impl Outbox {
         stanza: &Shared,
         to: &str,
     ) -> Result<(), Refused> {
-        let (head, tail) = stanza.bytes.split_at_checked(stanza.name_end).unwrap_or_default();
+        let (head, tail) = stanza
+            .bytes
+            .split_at_checked(stanza.name_end)
+            .unwrap_or_default();
         self.push_parts(turn, stanza, |buffer| {
             buffer.extend_from_slice(head);
             buffer.extend_from_slice(b" to='");
@@ -150,7 +159,10 @@ impl Outbox {
         let buffer = &mut queue.tail;
         let before = buffer.len();
         let tail = write_head(buffer);
-        let added = buffer.len().saturating_sub(before).saturating_add(tail.len());
+        let added = buffer
+            .len()
+            .saturating_sub(before)
+            .saturating_add(tail.len());
         if added > self.limit.saturating_sub(queue.bytes) {
             queue.tail.truncate(before);
             queue.overflow(turn);
@@ -161,7 +173,9 @@ impl Outbox {
         } else {
             let from = stanza.bytes.len().saturating_sub(tail.len());
             queue.finish_tail();
-            queue.chunks.push(Chunk::Shared(Arc::clone(&stanza.bytes), from));
+            queue
+                .chunks
+                .push(Chunk::Shared(Arc::clone(&stanza.bytes), from));
         }
         queue.added(added, turn);
         Ok(())
@@ -270,7 +284,9 @@ impl Queue {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("bytes", &self.queue().bytes).finish_non_exhaustive()
+        f.debug_struct("Outbox")
+            .field("bytes", &self.queue().bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -291,12 +307,17 @@ mod tests {
     use super::*;
 
     fn text(chunks: &[Chunk]) -> String {
-        let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes().to_vec()).collect();
+        let bytes: Vec<u8> = chunks
+            .iter()
+            .flat_map(|chunk| chunk.bytes().to_vec())
+            .collect();
         String::from_utf8(bytes).unwrap()
     }
 
     fn push(outbox: &Outbox, stanza: &str) -> Result<(), Refused> {
-        outbox.push(&mut Turn::new(), |buffer| buffer.extend_from_slice(stanza.as_bytes()))
+        outbox.push(&mut Turn::new(), |buffer| {
+            buffer.extend_from_slice(stanza.as_bytes())
+        })
     }
 
     #[test]
@@ -338,7 +359,11 @@ mod tests {
         assert_eq!(push(&outbox, "123"), Err(Refused::Full));
         assert_eq!(push(&outbox, "1"), Err(Refused::Full));
         assert_eq!(outbox.end(), Some(StreamCondition::PolicyViolation));
-        assert_eq!(text(&outbox.take()), "12345678", "nothing is cut in the middle");
+        assert_eq!(
+            text(&outbox.take()),
+            "12345678",
+            "nothing is cut in the middle"
+        );
     }
 
     #[test]

@@ -18,8 +18,14 @@ pub(crate) fn available(
     turn: &mut Turn,
 ) {
     let number = registry.number();
-    let Some(session) = registry.session_mut(handle) else { return };
-    let current = Current { stanza: stanza.clone(), priority, number };
+    let Some(session) = registry.session_mut(handle) else {
+        return;
+    };
+    let current = Current {
+        stanza: stanza.clone(),
+        priority,
+        number,
+    };
     let is_initial = session.presence.replace(current).is_none();
 
     broadcast(registry, handle, &stanza, turn);
@@ -37,7 +43,9 @@ pub(crate) fn unavailable(
     stanza: &Shared,
     turn: &mut Turn,
 ) {
-    let Some(session) = registry.session_mut(handle) else { return };
+    let Some(session) = registry.session_mut(handle) else {
+        return;
+    };
     let was_available = session.presence.take().is_some();
     let directed = std::mem::take(&mut session.directed);
     if was_available {
@@ -73,7 +81,9 @@ pub(crate) fn direct(registry: &Registry, to: JidRef<'_>, stanza: &Shared, turn:
 
 /// The presence of every available resource of one account goes to the available resources of another.
 pub(crate) fn introduce(registry: &Registry, of: &str, to: &str, turn: &mut Turn) {
-    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else { return };
+    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else {
+        return;
+    };
     for (_, presence) in of.available() {
         tell(audience, &presence.stanza, to, turn);
     }
@@ -81,7 +91,9 @@ pub(crate) fn introduce(registry: &Registry, of: &str, to: &str, turn: &mut Turn
 
 /// Every available resource of one account seems to leave for the resources of another.
 pub(crate) fn withdraw(registry: &Registry, of: &str, to: &str, turn: &mut Turn) {
-    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else { return };
+    let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else {
+        return;
+    };
     for (session, _) in of.available() {
         tell(audience, &gone(session.handle.jid.as_ref()), to, turn);
     }
@@ -97,7 +109,10 @@ pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, tu
     // While nobody of the target is connected, the asker's side of the subscription tells.
     let is_subscribed = to.bare.as_ref() == bare
         || online.map_or_else(
-            || own.and_then(|own| own.roster.get(bare.as_str())).is_some_and(|c| c.relation.to),
+            || {
+                own.and_then(|own| own.roster.get(bare.as_str()))
+                    .is_some_and(|c| c.relation.to)
+            },
             |online| online.lets_see(to.bare.as_str()),
         );
 
@@ -119,7 +134,9 @@ pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, tu
     }
 
     // Directed presence lets its receiver ask whether that resource is still there (§4.6.6).
-    let directed = registry.session(target).is_some_and(|s| s.has_directed_to(to.jid.as_ref()));
+    let directed = registry
+        .session(target)
+        .is_some_and(|s| s.has_directed_to(to.jid.as_ref()));
     let answer = if directed {
         written(&PresenceBuilder::new(PresenceType::Available).from(target))
     } else {
@@ -144,7 +161,9 @@ fn written(presence: &PresenceBuilder<'_>) -> Shared {
 
 /// To all who see the account, and to its own available resources.
 fn broadcast(registry: &Registry, handle: &Handle, stanza: &Shared, turn: &mut Turn) {
-    let Some(own) = registry.online(handle.bare.as_str()) else { return };
+    let Some(own) = registry.online(handle.bare.as_str()) else {
+        return;
+    };
     tell(own, stanza, handle.bare.as_str(), turn);
     for subscriber in own.subscribers() {
         if let Some(online) = registry.online(subscriber) {
@@ -162,12 +181,15 @@ fn tell(audience: &Online, stanza: &Shared, to: &str, turn: &mut Turn) {
 /// A resource that has just become available learns of the account's other resources and of the contacts that it
 /// may see. They are all here, so nobody has to be asked (RFC 6121 §4.2.2).
 fn tell_of_others(registry: &Registry, handle: &Handle, turn: &mut Turn) {
-    let (Some(own), Some(session)) =
-        (registry.online(handle.bare.as_str()), registry.session(handle.jid.as_ref()))
-    else {
+    let (Some(own), Some(session)) = (
+        registry.online(handle.bare.as_str()),
+        registry.session(handle.jid.as_ref()),
+    ) else {
         return;
     };
-    let others = own.available().filter(|(other, _)| other.handle.id != handle.id);
+    let others = own
+        .available()
+        .filter(|(other, _)| other.handle.id != handle.id);
     let seen = own.roster.values().filter(|contact| contact.relation.to);
     let contacts = seen
         .filter_map(|contact| registry.online(&contact.address))
@@ -180,12 +202,17 @@ fn tell_of_others(registry: &Registry, handle: &Handle, turn: &mut Turn) {
 
 /// Requests that wait for an answer are delivered to every resource that becomes available (RFC 6121 §3.1.3).
 fn deliver_requests(registry: &Registry, handle: &Handle, turn: &mut Turn) {
-    let (Some(own), Some(session)) =
-        (registry.online(handle.bare.as_str()), registry.session(handle.jid.as_ref()))
-    else {
+    let (Some(own), Some(session)) = (
+        registry.online(handle.bare.as_str()),
+        registry.session(handle.jid.as_ref()),
+    ) else {
         return;
     };
-    for request in own.roster.values().filter_map(|contact| contact.request.as_ref()) {
+    for request in own
+        .roster
+        .values()
+        .filter_map(|contact| contact.request.as_ref())
+    {
         session.push_bytes(turn, request.as_bytes());
     }
 }

@@ -64,13 +64,17 @@ impl Registry {
 
     /// The session with exactly this address.
     pub(crate) fn session(&self, address: JidRef<'_>) -> Option<&Session> {
-        self.online(address.to_bare().as_str())?.session(address.resource()?)
+        self.online(address.to_bare().as_str())?
+            .session(address.resource()?)
     }
 
     /// The session of this handle, unless it has ended or was replaced.
     pub(crate) fn session_mut(&mut self, handle: &Handle) -> Option<&mut Session> {
         let online = self.accounts.get_mut(handle.bare.as_str())?;
-        online.sessions.iter_mut().find(|session| session.handle.id == handle.id)
+        online
+            .sessions
+            .iter_mut()
+            .find(|session| session.handle.id == handle.id)
     }
 
     pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
@@ -87,18 +91,28 @@ impl Registry {
     pub(crate) fn add(&mut self, handle: Arc<Handle>, roster: Vec<Contact>) {
         let bare = handle.bare.as_str().to_owned();
         let online = self.accounts.entry(bare).or_insert_with(|| Online {
-            roster: roster.into_iter().map(|contact| (contact.address.clone(), contact)).collect(),
+            roster: roster
+                .into_iter()
+                .map(|contact| (contact.address.clone(), contact))
+                .collect(),
             sessions: Vec::with_capacity(1),
         });
-        let session =
-            Session { handle, interested: false, presence: None, directed: BTreeSet::new() };
+        let session = Session {
+            handle,
+            interested: false,
+            presence: None,
+            directed: BTreeSet::new(),
+        };
         online.sessions.push(session);
     }
 
     /// Removes a session, and its account with the last one.
     pub(crate) fn remove(&mut self, handle: &Handle) -> Option<Session> {
         let online = self.accounts.get_mut(handle.bare.as_str())?;
-        let place = online.sessions.iter().position(|session| session.handle.id == handle.id)?;
+        let place = online
+            .sessions
+            .iter()
+            .position(|session| session.handle.id == handle.id)?;
         let session = online.sessions.swap_remove(place);
         if online.sessions.is_empty() {
             self.accounts.remove(handle.bare.as_str());
@@ -108,7 +122,11 @@ impl Registry {
 
     /// Ends all sessions of an account.
     pub(crate) fn close(&self, bare: &str, condition: StreamCondition, turn: &mut Turn) {
-        for session in self.online(bare).into_iter().flat_map(|online| &online.sessions) {
+        for session in self
+            .online(bare)
+            .into_iter()
+            .flat_map(|online| &online.sessions)
+        {
             session.handle.outbox.close(turn, condition);
         }
     }
@@ -116,28 +134,37 @@ impl Registry {
 
 impl Online {
     pub(crate) fn session(&self, resource: &str) -> Option<&Session> {
-        self.sessions.iter().find(|session| session.handle.jid.resource() == Some(resource))
+        self.sessions
+            .iter()
+            .find(|session| session.handle.jid.resource() == Some(resource))
     }
 
     /// Sessions that are available.
     pub(crate) fn available(&self) -> impl Iterator<Item = (&Session, &Current)> {
-        self.sessions.iter().filter_map(|session| Some((session, session.presence.as_ref()?)))
+        self.sessions
+            .iter()
+            .filter_map(|session| Some((session, session.presence.as_ref()?)))
     }
 
     /// Sessions that messages for the account may go to: available, with a priority that is not negative.
     pub(crate) fn willing(&self) -> impl Iterator<Item = (&Session, &Current)> {
-        self.available().filter(|(_, presence)| presence.priority >= 0)
+        self.available()
+            .filter(|(_, presence)| presence.priority >= 0)
     }
 
     /// The willing session with the highest priority, of equals the one that has sent presence last.
     pub(crate) fn most_available(&self) -> Option<&Session> {
-        let best = self.willing().max_by_key(|(_, presence)| (presence.priority, presence.number));
+        let best = self
+            .willing()
+            .max_by_key(|(_, presence)| (presence.priority, presence.number));
         best.map(|(session, _)| session)
     }
 
     /// Whether this account lets the owner of a bare address see its presence.
     pub(crate) fn lets_see(&self, bare: &str) -> bool {
-        self.roster.get(bare).is_some_and(|contact| contact.relation.from)
+        self.roster
+            .get(bare)
+            .is_some_and(|contact| contact.relation.from)
     }
 
     /// The contacts that see this account's presence.
@@ -151,9 +178,10 @@ impl Session {
     /// Whether this resource has sent directed presence to an address or to its account.
     pub(crate) fn has_directed_to(&self, address: JidRef<'_>) -> bool {
         !self.directed.is_empty()
-            && self.directed.iter().any(|target| {
-                target.as_ref() == address || target.as_ref() == address.to_bare()
-            })
+            && self
+                .directed
+                .iter()
+                .any(|target| target.as_ref() == address || target.as_ref() == address.to_bare())
     }
 
     /// Queues a stanza that others get too. Presence is not answered, so nobody is told when it cannot be.
@@ -164,7 +192,9 @@ impl Session {
 
     /// Queues bytes as they are.
     pub(crate) fn push_bytes(&self, turn: &mut Turn, bytes: &[u8]) {
-        let _: Result<(), Refused> =
-            self.handle.outbox.push(turn, |buffer| buffer.extend_from_slice(bytes));
+        let _: Result<(), Refused> = self
+            .handle
+            .outbox
+            .push(turn, |buffer| buffer.extend_from_slice(bytes));
     }
 }

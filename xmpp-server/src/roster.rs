@@ -44,7 +44,11 @@ struct Item<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// An item is to be there, with this name and in these groups.
-    Put { contact: Jid, name: Option<String>, groups: Vec<String> },
+    Put {
+        contact: Jid,
+        name: Option<String>,
+        groups: Vec<String>,
+    },
     /// An item is to go, with the subscriptions that belong to it.
     Remove { contact: Jid },
 }
@@ -59,14 +63,20 @@ impl Wish {
         let query = Query::from_xml(query)
             .map_err(|error| refuse(StanzaCondition::BadRequest, error.to_string()))?;
         let [item] = query.items.as_slice() else {
-            return Err(refuse(StanzaCondition::BadRequest, "a set has exactly one item"));
+            return Err(refuse(
+                StanzaCondition::BadRequest,
+                "a set has exactly one item",
+            ));
         };
         let jid = item.jid.as_deref();
         let jid = jid.ok_or_else(|| refuse(StanzaCondition::BadRequest, "an item has a jid"))?;
         let contact = Jid::parse(jid)
             .map_err(|error| refuse(StanzaCondition::JidMalformed, error.to_string()))?;
         if contact.to_bare_ref() == owner.to_bare() {
-            return Err(refuse(StanzaCondition::NotAllowed, "nobody is a contact of itself"));
+            return Err(refuse(
+                StanzaCondition::NotAllowed,
+                "nobody is a contact of itself",
+            ));
         }
         if item.subscription.as_deref() == Some("remove") {
             return Ok(Self::Remove { contact });
@@ -76,21 +86,38 @@ impl Wish {
         // An empty name is no name (RFC 6121 §2.1.2.4).
         let name = item.name.as_deref().filter(|name| !name.is_empty());
         if name.is_some_and(too_long) {
-            return Err(refuse(StanzaCondition::NotAcceptable, "the name is too long"));
+            return Err(refuse(
+                StanzaCondition::NotAcceptable,
+                "the name is too long",
+            ));
         }
-        if item.groups.iter().any(|group| group.is_empty() || too_long(group)) {
-            return Err(refuse(StanzaCondition::NotAcceptable, "a group is empty or too long"));
+        if item
+            .groups
+            .iter()
+            .any(|group| group.is_empty() || too_long(group))
+        {
+            return Err(refuse(
+                StanzaCondition::NotAcceptable,
+                "a group is empty or too long",
+            ));
         }
         if item.groups.len() > limits.groups {
             return Err(refuse(StanzaCondition::NotAcceptable, "too many groups"));
         }
         if item.groups.iter().collect::<BTreeSet<_>>().len() < item.groups.len() {
-            return Err(refuse(StanzaCondition::BadRequest, "a group is there twice"));
+            return Err(refuse(
+                StanzaCondition::BadRequest,
+                "a group is there twice",
+            ));
         }
         Ok(Self::Put {
             contact,
             name: name.map(str::to_owned),
-            groups: item.groups.iter().map(|group| group.as_ref().to_owned()).collect(),
+            groups: item
+                .groups
+                .iter()
+                .map(|group| group.as_ref().to_owned())
+                .collect(),
         })
     }
 
@@ -112,7 +139,10 @@ pub(crate) struct Roster<I>(pub(crate) I);
 impl<'c, I: Iterator<Item = &'c Contact> + Clone> ToXml for Roster<I> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
         writer.start("query", ns::ROSTER);
-        self.0.clone().filter(|contact| contact.listed).for_each(|contact| write(contact, writer));
+        self.0
+            .clone()
+            .filter(|contact| contact.listed)
+            .for_each(|contact| write(contact, writer));
         writer.end();
     }
 }
@@ -123,13 +153,19 @@ pub(crate) struct Removed<'c>(pub(crate) &'c str);
 impl ToXml for Removed<'_> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
         writer.start("query", ns::ROSTER).start("item", ns::ROSTER);
-        writer.attribute("jid", self.0).attribute("subscription", "remove").end().end();
+        writer
+            .attribute("jid", self.0)
+            .attribute("subscription", "remove")
+            .end()
+            .end();
     }
 }
 
 fn write(contact: &Contact, writer: &mut Writer<'_>) {
     let relation = contact.relation;
-    writer.start("item", ns::ROSTER).attribute("jid", &contact.address);
+    writer
+        .start("item", ns::ROSTER)
+        .attribute("jid", &contact.address);
     writer.attribute_opt("name", contact.name.as_deref());
     writer.attribute("subscription", relation.subscription().as_str());
     writer.attribute_opt("ask", relation.pending_out.then_some("subscribe"));
@@ -147,10 +183,16 @@ mod tests {
     use super::*;
     use crate::subscription::Relation;
 
-    const LIMITS: RosterLimits = RosterLimits { contacts: 10, groups: 3, text_bytes: 20 };
+    const LIMITS: RosterLimits = RosterLimits {
+        contacts: 10,
+        groups: 3,
+        text_bytes: 20,
+    };
 
     fn read(items: &str) -> Result<Wish, StanzaError> {
-        let query: Element = format!("<query xmlns='jabber:iq:roster'>{items}</query>").parse().unwrap();
+        let query: Element = format!("<query xmlns='jabber:iq:roster'>{items}</query>")
+            .parse()
+            .unwrap();
         let owner = Jid::parse("juliet@example.com/balcony").unwrap();
         Wish::read(query.root(), owner.as_ref(), &LIMITS)
     }
@@ -161,26 +203,51 @@ mod tests {
 
     #[test]
     fn a_set_puts_or_removes_one_item() {
-        let wish = read("<item jid='romeo@example.net' name='Romeo'><group>A</group><group>B</group></item>");
-        let Ok(Wish::Put { contact, name, groups }) = wish else { panic!("{wish:?}") };
+        let wish = read(
+            "<item jid='romeo@example.net' name='Romeo'><group>A</group><group>B</group></item>",
+        );
+        let Ok(Wish::Put {
+            contact,
+            name,
+            groups,
+        }) = wish
+        else {
+            panic!("{wish:?}")
+        };
         assert_eq!(contact.as_str(), "romeo@example.net");
         assert_eq!(name.as_deref(), Some("Romeo"));
         assert_eq!(groups, ["A", "B"]);
         let wish = read("<item jid='romeo@example.net' subscription='remove'/>").unwrap();
-        assert_eq!(wish, Wish::Remove { contact: Jid::parse("romeo@example.net").unwrap() });
+        assert_eq!(
+            wish,
+            Wish::Remove {
+                contact: Jid::parse("romeo@example.net").unwrap()
+            }
+        );
     }
 
     #[test]
     fn what_only_the_server_decides_is_ignored() {
-        let wish = read("<item jid='a@x' subscription='both' ask='subscribe' approved='true' name=''/>");
+        let wish =
+            read("<item jid='a@x' subscription='both' ask='subscribe' approved='true' name=''/>");
         let contact = Jid::parse("a@x").unwrap();
-        assert_eq!(wish, Ok(Wish::Put { contact, name: None, groups: Vec::new() }));
+        assert_eq!(
+            wish,
+            Ok(Wish::Put {
+                contact,
+                name: None,
+                groups: Vec::new()
+            })
+        );
     }
 
     #[test]
     fn a_set_without_exactly_one_item_is_a_bad_request() {
         assert_eq!(condition(""), StanzaCondition::BadRequest);
-        assert_eq!(condition("<item jid='a@x'/><item jid='b@x'/>"), StanzaCondition::BadRequest);
+        assert_eq!(
+            condition("<item jid='a@x'/><item jid='b@x'/>"),
+            StanzaCondition::BadRequest
+        );
         assert_eq!(condition("<item name='x'/>"), StanzaCondition::BadRequest);
     }
 
@@ -201,15 +268,25 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_or_ones_own_is_refused() {
-        assert_eq!(condition("<item jid='a@@x'/>"), StanzaCondition::JidMalformed);
-        assert_eq!(condition("<item jid='juliet@example.com'/>"), StanzaCondition::NotAllowed);
+        assert_eq!(
+            condition("<item jid='a@@x'/>"),
+            StanzaCondition::JidMalformed
+        );
+        assert_eq!(
+            condition("<item jid='juliet@example.com'/>"),
+            StanzaCondition::NotAllowed
+        );
     }
 
     #[test]
     fn a_roster_shows_its_items_and_no_hidden_requests() {
         let mut romeo = Contact::new("romeo@example.net").name("Romeo & Co");
         romeo.groups = vec!["Friends".into()];
-        romeo.relation = Relation { from: true, pending_out: true, ..Relation::default() };
+        romeo.relation = Relation {
+            from: true,
+            pending_out: true,
+            ..Relation::default()
+        };
         let mut pre = Contact::new("nurse@example.com").name("");
         pre.name = None;
         pre.relation.approved = true;

@@ -71,7 +71,12 @@ pub(crate) enum Change {
     /// A roster set, with the id of its IQ.
     Roster { id: String, wish: Wish },
     /// A subscription stanza to a bare address, stamped.
-    Subscription { request: Request, contact: Jid, id: Option<String>, stanza: String },
+    Subscription {
+        request: Request,
+        contact: Jid,
+        id: Option<String>,
+        stanza: String,
+    },
 }
 
 impl Router {
@@ -92,7 +97,9 @@ impl Router {
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Registry> {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+        self.registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     // Sessions
@@ -129,7 +136,9 @@ impl Router {
         if online.is_some_and(|o| o.sessions.len() >= self.rules.sessions_per_account) {
             return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
         }
-        let older = registry.session(jid.as_ref()).map(|session| Arc::clone(&session.handle));
+        let older = registry
+            .session(jid.as_ref())
+            .map(|session| Arc::clone(&session.handle));
         if let Some(older) = older {
             match self.rules.conflict {
                 Conflict::Refuse => return Err(StanzaError::new(StanzaCondition::Conflict)),
@@ -157,7 +166,12 @@ impl Router {
     fn handle_for(&self, registry: &mut Registry, jid: Jid, bare: &Jid) -> Arc<Handle> {
         let id = registry.number();
         let outbox = Outbox::new(self.rules.outbox_bytes);
-        Arc::new(Handle { id, jid, bare: bare.clone(), outbox })
+        Arc::new(Handle {
+            id,
+            jid,
+            bare: bare.clone(),
+            outbox,
+        })
     }
 
     /// The connection of a session has ended: everybody who saw it is told, and what was not written is answered.
@@ -177,22 +191,33 @@ impl Router {
         // A header is written from constants.
         let _ = Writer::stream_header(&mut header, ns::CLIENT).finish();
         let mut input = header.as_slice();
-        while parser.next(&mut scratch, &mut input).is_ok_and(|event| event.is_some()) {}
+        while parser
+            .next(&mut scratch, &mut input)
+            .is_ok_and(|event| event.is_some())
+        {}
         let mut input = queued;
         loop {
             let before = queued.len().saturating_sub(input.len());
-            let Ok(Some(event)) = parser.next(&mut scratch, &mut input) else { break };
-            let Event::Element(element) = event else { continue };
+            let Ok(Some(event)) = parser.next(&mut scratch, &mut input) else {
+                break;
+            };
+            let Event::Element(element) = event else {
+                continue;
+            };
             if before.saturating_add(element.bytes().len()) <= written {
                 continue;
             }
-            let Ok(stanza) = Stanza::parse(element) else { continue };
+            let Ok(stanza) = Stanza::parse(element) else {
+                continue;
+            };
             let is_lost = match &stanza {
                 Stanza::Message(message) => message.kind() != MessageType::Headline,
                 Stanza::Iq(iq) => iq.kind().is_request(),
                 Stanza::Presence(_) => false,
             };
-            let Some(sender) = stanza.from().filter(|_| is_lost) else { continue };
+            let Some(sender) = stanza.from().filter(|_| is_lost) else {
+                continue;
+            };
             let registry = self.read();
             if let Some(sender) = registry.session(sender) {
                 let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
@@ -223,7 +248,9 @@ impl Router {
         turn: &mut Turn,
     ) -> Option<Change> {
         if StanzaKind::of(element).is_none() {
-            handle.outbox.close(turn, StreamCondition::UnsupportedStanzaType);
+            handle
+                .outbox
+                .close(turn, StreamCondition::UnsupportedStanzaType);
             return None;
         }
         let result = match Stanza::parse(element) {
@@ -248,7 +275,9 @@ impl Router {
         let to = message.to().unwrap_or(bare);
         self.expect_local(to)?;
         let registry = self.read();
-        let online = registry.online(to.to_bare().as_str()).filter(|_| to.local().is_some());
+        let online = registry
+            .online(to.to_bare().as_str())
+            .filter(|_| to.local().is_some());
         let exact = to.resource().and_then(|resource| online?.session(resource));
         let situation = Situation {
             full: to.is_full(),
@@ -294,7 +323,9 @@ impl Router {
         if to == own {
             return self.iq_to_own_account(handle, iq, turn);
         }
-        let is_roster = iq.payload().is_some_and(|payload| payload.namespace() == ns::ROSTER);
+        let is_roster = iq
+            .payload()
+            .is_some_and(|payload| payload.namespace() == ns::ROSTER);
         let asked = if to.local().is_none() {
             Asked::Server
         } else if is_roster {
@@ -302,7 +333,11 @@ impl Router {
         } else {
             let registry = self.read();
             let visible = registry.online(to.as_str()).map_or_else(
-                || registry.online(own.as_str()).is_some_and(|own| sees(own, to.as_str())),
+                || {
+                    registry
+                        .online(own.as_str())
+                        .is_some_and(|own| sees(own, to.as_str()))
+                },
                 |online| online.lets_see(own.as_str()),
             );
             Asked::Other { visible }
@@ -321,7 +356,11 @@ impl Router {
     ) -> Result<(), StanzaError> {
         let registry = self.read();
         let Some(session) = registry.session(to) else {
-            return if iq.kind().is_request() { accepted(None) } else { Ok(()) };
+            return if iq.kind().is_request() {
+                accepted(None)
+            } else {
+                Ok(())
+            };
         };
         // Who may not see a resource may not ask it either: the answer would show it (RFC 6121 §8.5.3.1).
         let shown = !self.rules.requests_need_presence
@@ -335,9 +374,15 @@ impl Router {
             return accepted(None);
         }
         let stamp = [("from", Some(handle.jid.as_str()))];
-        let delivered =
-            session.handle.outbox.push(turn, |buffer| forward(buffer, iq.element(), &stamp));
-        if iq.kind().is_request() { accepted(Some(delivered)) } else { Ok(()) }
+        let delivered = session
+            .handle
+            .outbox
+            .push(turn, |buffer| forward(buffer, iq.element(), &stamp));
+        if iq.kind().is_request() {
+            accepted(Some(delivered))
+        } else {
+            Ok(())
+        }
     }
 
     fn iq_to_own_account(
@@ -346,11 +391,15 @@ impl Router {
         iq: &Iq<'_>,
         turn: &mut Turn,
     ) -> Result<Option<Change>, StanzaError> {
-        let payload = iq.payload().filter(|payload| payload.is("query", ns::ROSTER));
+        let payload = iq
+            .payload()
+            .filter(|payload| payload.is("query", ns::ROSTER));
         match (payload, iq.kind()) {
             (Some(_), IqType::Get) => {
                 let mut registry = self.write();
-                let Some(session) = registry.session_mut(handle) else { return Ok(None) };
+                let Some(session) = registry.session_mut(handle) else {
+                    return Ok(None);
+                };
                 session.interested = true;
                 if let Some(online) = registry.online(handle.bare.as_str()) {
                     reply(handle, iq, &Roster(online.roster.values()), turn);
@@ -359,16 +408,22 @@ impl Router {
             }
             (Some(query), _) => {
                 let wish = Wish::read(query, handle.bare.as_ref(), &self.rules.roster)?;
-                Ok(Some(Change::Roster { id: iq.id().to_owned(), wish }))
+                Ok(Some(Change::Roster {
+                    id: iq.id().to_owned(),
+                    wish,
+                }))
             }
             (None, _) => {
                 let resources: Vec<String> = {
                     let registry = self.read();
                     let online = registry.online(handle.bare.as_str());
                     let available = online.into_iter().flat_map(Online::available);
-                    available.map(|(session, _)| session.handle.jid.as_str().to_owned()).collect()
+                    available
+                        .map(|(session, _)| session.handle.jid.as_str().to_owned())
+                        .collect()
                 };
-                let answer = service::answer(iq, Asked::Own(&resources)).map_err(StanzaError::new)?;
+                let answer =
+                    service::answer(iq, Asked::Own(&resources)).map_err(StanzaError::new)?;
                 reply(handle, iq, &answer, turn);
                 Ok(None)
             }
@@ -385,7 +440,11 @@ impl Router {
         // The address of each receiver is put in when it is delivered.
         let shared = || {
             let mut bytes = Vec::new();
-            forward(&mut bytes, element, &[("from", Some(handle.jid.as_str())), ("to", None)]);
+            forward(
+                &mut bytes,
+                element,
+                &[("from", Some(handle.jid.as_str())), ("to", None)],
+            );
             Shared::new(bytes)
         };
         let Some(to) = presence.to() else {
@@ -439,7 +498,9 @@ impl Router {
             }
             _ => {
                 let mut registry = self.write();
-                let Some(session) = registry.session_mut(handle) else { return Ok(None) };
+                let Some(session) = registry.session_mut(handle) else {
+                    return Ok(None);
+                };
                 let target = to.to_jid();
                 if session.directed.len() >= self.rules.directed
                     && !session.directed.contains(&target)
@@ -469,7 +530,10 @@ impl Router {
                 .with_text("nobody is a contact of itself"));
         }
         let mut bytes = Vec::new();
-        let stamps = [("from", Some(handle.bare.as_str())), ("to", Some(contact.as_str()))];
+        let stamps = [
+            ("from", Some(handle.bare.as_str())),
+            ("to", Some(contact.as_str())),
+        ];
         forward(&mut bytes, presence.element(), &stamps);
         if request == Request::Subscribe && bytes.len() > self.rules.request_bytes {
             return Err(StanzaError::new(StanzaCondition::PolicyViolation)
@@ -478,7 +542,12 @@ impl Router {
         let stanza = String::from_utf8(bytes)
             .map_err(|_| StanzaError::new(StanzaCondition::InternalServerError))?;
         let id = presence.id().map(str::to_owned);
-        Ok(Change::Subscription { request, contact, id, stanza })
+        Ok(Change::Subscription {
+            request,
+            contact,
+            id,
+            stanza,
+        })
     }
 
     fn expect_local(&self, to: JidRef<'_>) -> Result<(), StanzaError> {
@@ -497,7 +566,10 @@ impl Router {
             Change::Roster { wish, .. } => wish.contact().clone(),
             Change::Subscription { contact, .. } => contact.clone(),
         };
-        let _guards = self.locks.lock([handle.bare.as_str(), contact.as_str()]).await;
+        let _guards = self
+            .locks
+            .lock([handle.bare.as_str(), contact.as_str()])
+            .await;
         let outcome = self.decide_and_commit(handle, &contact, &change).await;
 
         let mut turn = Turn::new();
@@ -520,10 +592,15 @@ impl Router {
             (Change::Subscription { .. }, None) => {}
             (Change::Subscription { id, contact, .. }, Some(error)) => {
                 push(handle, &mut turn, |writer| {
-                    writer.start("presence", ns::CLIENT).attribute("type", "error");
+                    writer
+                        .start("presence", ns::CLIENT)
+                        .attribute("type", "error");
                     writer.attribute_opt("id", id.as_deref());
                     writer.attribute("from", contact.as_str());
-                    writer.attribute("to", handle.jid.as_str()).payload(&error).end();
+                    writer
+                        .attribute("to", handle.jid.as_str())
+                        .payload(&error)
+                        .end();
                 });
             }
         }
@@ -541,23 +618,37 @@ impl Router {
             let online = registry
                 .online(handle.bare.as_str())
                 .ok_or_else(|| StanzaError::new(StanzaCondition::ServiceUnavailable))?;
-            (online.roster.get(contact.as_str()).cloned(), online.roster.len())
+            (
+                online.roster.get(contact.as_str()).cloned(),
+                online.roster.len(),
+            )
         };
         if own.is_none() && count >= self.rules.roster.contacts {
             return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
                 .with_text("the roster is full"));
         }
-        let other = self.other_side(handle, contact).await.map_err(|e| store_refusal(&e))?;
+        let other = self
+            .other_side(handle, contact)
+            .await
+            .map_err(|e| store_refusal(&e))?;
 
         let mut exchange = Exchange::new(handle.bare.as_ref(), contact.as_ref(), own, other.entry);
         match change {
-            Change::Roster { wish: Wish::Remove { .. }, .. }
-                if !exchange.sender_entry.before.as_ref().is_some_and(|c| c.listed) =>
+            Change::Roster {
+                wish: Wish::Remove { .. },
+                ..
+            } if !exchange
+                .sender_entry
+                .before
+                .as_ref()
+                .is_some_and(|c| c.listed) =>
             {
                 return Err(StanzaError::new(StanzaCondition::ItemNotFound));
             }
             Change::Roster { wish, .. } => exchange.wish(wish),
-            Change::Subscription { request, stanza, .. } => exchange.request(*request, stanza),
+            Change::Subscription {
+                request, stanza, ..
+            } => exchange.request(*request, stanza),
         }
         let adds_waiting = exchange.contact_entry.as_ref().is_some_and(|entry| {
             let waits = |contact: &Contact| contact.request.is_some();
@@ -569,7 +660,9 @@ impl Router {
         }
         let batch = exchange.batch();
         if !batch.is_empty() {
-            self.commit(batch).await.map_err(|error| store_refusal(&error))?;
+            self.commit(batch)
+                .await
+                .map_err(|error| store_refusal(&error))?;
         }
         Ok(exchange)
     }
@@ -580,7 +673,10 @@ impl Router {
             && contact.local().is_some()
             && contact.is_bare();
         if !is_account {
-            return Ok(OtherSide { entry: None, waiting: 0 });
+            return Ok(OtherSide {
+                entry: None,
+                waiting: 0,
+            });
         }
         let waiting = |contact: &Contact| contact.request.is_some();
         if let Some(online) = self.read().online(contact.as_str()) {
@@ -592,12 +688,20 @@ impl Router {
         let sender = handle.bare.clone();
         self.load(contact.clone(), move |store, contact| {
             if store.account(contact.as_str())?.is_none() {
-                return Ok(OtherSide { entry: None, waiting: 0 });
+                return Ok(OtherSide {
+                    entry: None,
+                    waiting: 0,
+                });
             }
             let roster = store.roster(contact.as_str())?;
             let waiting = roster.iter().filter(|c| waiting(c)).count();
-            let entry = roster.into_iter().find(|contact| contact.address == sender.as_str());
-            Ok(OtherSide { entry: Some(entry), waiting })
+            let entry = roster
+                .into_iter()
+                .find(|contact| contact.address == sender.as_str());
+            Ok(OtherSide {
+                entry: Some(entry),
+                waiting,
+            })
         })
         .await
     }
@@ -611,9 +715,10 @@ impl Router {
         };
         let sender_entry = exchange.sender_entry.after;
         let contact_entry = exchange.contact_entry.map(|entry| entry.after);
-        for (side, entry) in
-            [(Side::Sender, Some(&sender_entry)), (Side::Contact, contact_entry.as_ref())]
-        {
+        for (side, entry) in [
+            (Side::Sender, Some(&sender_entry)),
+            (Side::Contact, contact_entry.as_ref()),
+        ] {
             let (Some(online), Some(entry)) = (registry.online_mut(address(side)), entry) else {
                 continue;
             };
@@ -627,8 +732,14 @@ impl Router {
         let registry = &*registry;
         for step in exchange.steps {
             match step {
-                Step::Deliver { to, audience, stanza } => {
-                    let sessions = registry.online(address(to)).map_or(&[][..], |o| &o.sessions);
+                Step::Deliver {
+                    to,
+                    audience,
+                    stanza,
+                } => {
+                    let sessions = registry
+                        .online(address(to))
+                        .map_or(&[][..], |o| &o.sessions);
                     for session in sessions {
                         let is_meant = match audience {
                             Audience::Available => session.presence.is_some(),
@@ -665,7 +776,9 @@ impl Router {
         entry: Option<&Contact>,
         turn: &mut Turn,
     ) {
-        let sessions = registry.online(owner).map_or(&[][..], |online| &online.sessions);
+        let sessions = registry
+            .online(owner)
+            .map_or(&[][..], |online| &online.sessions);
         for session in sessions.iter().filter(|session| session.interested) {
             let id = format!("push-{}", self.pushes.fetch_add(1, Ordering::Relaxed));
             push(&session.handle, turn, |writer| {
@@ -692,7 +805,8 @@ impl Router {
 
     /// The account of this address.
     pub(crate) async fn account(&self, address: Jid) -> Result<Option<Account>, StoreError> {
-        self.load(address, |store, address| store.account(address.as_str())).await
+        self.load(address, |store, address| store.account(address.as_str()))
+            .await
     }
 
     /// Reads from the store on a thread that may block.
@@ -735,7 +849,10 @@ impl Default for Locks {
 
 impl Locks {
     /// Locks two accounts, which may be the same one, in an order that all agree on.
-    async fn lock(&self, accounts: [&str; 2]) -> (Option<MutexGuard<'_, ()>>, Option<MutexGuard<'_, ()>>) {
+    async fn lock(
+        &self,
+        accounts: [&str; 2],
+    ) -> (Option<MutexGuard<'_, ()>>, Option<MutexGuard<'_, ()>>) {
         let mut places = accounts.map(|account| self.place(account));
         places.sort_unstable();
         let [first, second] = places;
@@ -752,9 +869,11 @@ impl Locks {
 
     fn place(&self, account: &str) -> usize {
         // FNV-1a: nothing depends on it but how evenly accounts are spread.
-        let hash = account.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = account
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         usize::try_from(hash % 64).unwrap_or_default()
     }
 }
@@ -766,12 +885,17 @@ fn end(registry: &mut Registry, handle: &Handle, turn: &mut Turn) {
 }
 
 fn sees(online: &Online, contact: &str) -> bool {
-    online.roster.get(contact).is_some_and(|contact| contact.relation.to)
+    online
+        .roster
+        .get(contact)
+        .is_some_and(|contact| contact.relation.to)
 }
 
 /// A target of directed presence that has gone or has complained is forgotten (RFC 6121 §4.6.1).
 fn forget_directed(registry: &mut Registry, sender: JidRef<'_>, target: &Handle) {
-    let handle = registry.session(sender).map(|session| Arc::clone(&session.handle));
+    let handle = registry
+        .session(sender)
+        .map(|session| Arc::clone(&session.handle));
     if let Some(session) = handle.and_then(|handle| registry.session_mut(&handle)) {
         session.directed.remove(&target.jid);
         session.directed.remove(&target.bare);
@@ -779,13 +903,17 @@ fn forget_directed(registry: &mut Registry, sender: JidRef<'_>, target: &Handle)
 }
 
 fn priority(presence: &Presence<'_>) -> Result<i8, StanzaError> {
-    let mut elements =
-        presence.element().children().filter(|child| child.is("priority", ns::CLIENT));
+    let mut elements = presence
+        .element()
+        .children()
+        .filter(|child| child.is("priority", ns::CLIENT));
     let bad = || {
         StanzaError::new(StanzaCondition::BadRequest)
             .with_text("a priority is one number from -128 to 127")
     };
-    let Some(element) = elements.next() else { return Ok(0) };
+    let Some(element) = elements.next() else {
+        return Ok(0);
+    };
     if elements.next().is_some() {
         return Err(bad());
     }
@@ -801,7 +929,10 @@ fn forward(buffer: &mut Vec<u8>, element: ElementRef<'_>, addresses: &[(&str, Op
     if writer.finish().is_err() || element.attribute_ns("lang", XML_NAMESPACE).is_some() {
         return;
     }
-    let is_tag = |lang: &str| lang.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_tag = |lang: &str| {
+        lang.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     if let Some(lang) = element.lang().filter(|lang| is_tag(lang)) {
         let name_end = begin.saturating_add(1).saturating_add(element.name().len());
         let attribute = [b" xml:lang='", lang.as_bytes(), b"'"].concat();
@@ -844,7 +975,9 @@ fn reply(handle: &Handle, iq: &Iq<'_>, payload: &dyn ToXml, turn: &mut Turn) {
     if let Some(asked) = iq.to() {
         result = result.from(asked);
     }
-    push(handle, turn, |writer| result.payload(payload).to_xml(writer));
+    push(handle, turn, |writer| {
+        result.payload(payload).to_xml(writer)
+    });
 }
 
 /// Answers a stanza with an error, unless it is one that is never answered (RFC 6120 §8.3.1).

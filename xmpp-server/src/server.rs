@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::StreamCondition;
+use xmpp_core::ns;
 use xmpp_core::stream::{Encryption, ReceiverConfig};
 use xmpp_core::time::Instant;
-use xmpp_core::ns;
 use xmpp_net::{Listener, NetError, TlsServer};
 use xmpp_sasl::ServerConfig as SaslConfig;
 
@@ -54,11 +54,16 @@ impl Shared {
     }
 
     pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
-        self.origin.checked_add(instant.since_origin()).unwrap_or_else(far_future)
+        self.origin
+            .checked_add(instant.since_origin())
+            .unwrap_or_else(far_future)
     }
 
     pub(crate) fn entropy(&self) -> Entropy {
-        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).fork()
+        self.entropy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fork()
     }
 }
 
@@ -89,7 +94,11 @@ impl Server {
                 .close_timeout(config.close_timeout);
             Arc::new(receiver)
         };
-        let starttls = if config.plain_text { Encryption::None } else { Encryption::Required };
+        let starttls = if config.plain_text {
+            Encryption::None
+        } else {
+            Encryption::Required
+        };
         let shared = Shared {
             router: Arc::clone(&router),
             starttls: receiver(starttls),
@@ -104,7 +113,10 @@ impl Server {
         let (running, ended) = mpsc::channel(1);
         Ok(Self {
             shared: Arc::new(shared),
-            accounts: Accounts { router, iterations: config.iterations },
+            accounts: Accounts {
+                router,
+                iterations: config.iterations,
+            },
             listeners: Mutex::default(),
             stop,
             running,
@@ -171,7 +183,10 @@ impl Server {
                 });
             }
         });
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
         Ok(address)
     }
 
@@ -180,17 +195,25 @@ impl Server {
     pub async fn shutdown(mut self) {
         self.stop_listening();
         self.stop.send_replace(true);
-        self.shared.router.close_all(StreamCondition::SystemShutdown);
+        self.shared
+            .router
+            .close_all(StreamCondition::SystemShutdown);
         let (nobody, _) = mpsc::channel(1);
         drop(std::mem::replace(&mut self.running, nobody));
         let limit = self.shared.close_timeout.saturating_mul(2);
-        if tokio::time::timeout(limit, self.ended.recv()).await.is_err() {
+        if tokio::time::timeout(limit, self.ended.recv())
+            .await
+            .is_err()
+        {
             tracing::warn!("some connections did not end in time");
         }
     }
 
     fn stop_listening(&self) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         listeners.drain(..).for_each(|listener| listener.abort());
     }
 }
@@ -199,7 +222,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop_listening();
         self.stop.send_replace(true);
-        self.shared.router.close_all(StreamCondition::SystemShutdown);
+        self.shared
+            .router
+            .close_all(StreamCondition::SystemShutdown);
     }
 }
 
@@ -219,7 +244,9 @@ async fn secret(router: &Router) -> Result<[u8; 32], ServerError> {
         return Ok(secret);
     }
     let secret = random()?;
-    router.commit(Batch::new().put_value(SECRET, secret)).await?;
+    router
+        .commit(Batch::new().put_value(SECRET, secret))
+        .await?;
     Ok(secret)
 }
 

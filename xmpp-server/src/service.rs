@@ -42,7 +42,9 @@ pub(crate) fn answer<'r>(iq: &Iq<'_>, asked: Asked<'r>) -> Result<Answer<'r>, St
     let is_other = matches!(asked, Asked::Other { .. });
     match (payload.name(), payload.namespace()) {
         ("query", ns::DISCO_INFO) if is_get => match payload.attribute("node") {
-            None => Ok(Answer::Info(Info { is_server: asked == Asked::Server })),
+            None => Ok(Answer::Info(Info {
+                is_server: asked == Asked::Server,
+            })),
             Some(_) => Err(StanzaCondition::ItemNotFound),
         },
         ("query", ns::DISCO_ITEMS) if is_get => match (payload.attribute("node"), asked) {
@@ -69,8 +71,14 @@ impl ToXml for Answer<'_> {
             Answer::Items(items) => items.to_xml(writer),
             Answer::Version => {
                 writer.start("query", VERSION);
-                writer.start("name", VERSION).text(env!("CARGO_PKG_NAME")).end();
-                writer.start("version", VERSION).text(env!("CARGO_PKG_VERSION")).end();
+                writer
+                    .start("name", VERSION)
+                    .text(env!("CARGO_PKG_NAME"))
+                    .end();
+                writer
+                    .start("version", VERSION)
+                    .text(env!("CARGO_PKG_VERSION"))
+                    .end();
                 writer.end();
             }
         }
@@ -85,8 +93,11 @@ pub(crate) struct Info {
 
 impl ToXml for Info {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        let (category, kind) =
-            if self.is_server { ("server", "im") } else { ("account", "registered") };
+        let (category, kind) = if self.is_server {
+            ("server", "im")
+        } else {
+            ("account", "registered")
+        };
         let features: &[&str] = if self.is_server {
             &[ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, VERSION]
         } else {
@@ -94,9 +105,15 @@ impl ToXml for Info {
         };
         writer.start("query", ns::DISCO_INFO);
         writer.start("identity", ns::DISCO_INFO);
-        writer.attribute("category", category).attribute("type", kind).end();
+        writer
+            .attribute("category", category)
+            .attribute("type", kind)
+            .end();
         for feature in features {
-            writer.start("feature", ns::DISCO_INFO).attribute("var", feature).end();
+            writer
+                .start("feature", ns::DISCO_INFO)
+                .attribute("var", feature)
+                .end();
         }
         writer.end();
     }
@@ -110,7 +127,10 @@ impl ToXml for Items<'_> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
         writer.start("query", ns::DISCO_ITEMS);
         for address in self.0 {
-            writer.start("item", ns::DISCO_ITEMS).attribute("jid", address).end();
+            writer
+                .start("item", ns::DISCO_ITEMS)
+                .attribute("jid", address)
+                .end();
         }
         writer.end();
     }

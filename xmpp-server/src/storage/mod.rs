@@ -228,7 +228,10 @@ impl Batch {
     /// Keeps a value for the server itself, such as a secret that must survive restarts.
     #[must_use]
     pub fn put_value(self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.with(Change::PutValue { name: name.into(), value: value.into() })
+        self.with(Change::PutValue {
+            name: name.into(),
+            value: value.into(),
+        })
     }
 
     /// Adds any change.

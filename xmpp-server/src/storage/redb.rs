@@ -192,7 +192,10 @@ impl Store for Redb {
     fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let transaction = self.database.begin_read().map_err(failed)?;
         let values = transaction.open_table(VALUES).map_err(failed)?;
-        Ok(values.get(name).map_err(failed)?.map(|value| value.value().to_vec()))
+        Ok(values
+            .get(name)
+            .map_err(failed)?
+            .map(|value| value.value().to_vec()))
     }
 
     fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
@@ -234,7 +237,9 @@ impl Tables<'_> {
                     .map_err(failed)?;
             }
             Change::PutValue { name, value } => {
-                self.values.insert(name.as_str(), value.as_slice()).map_err(failed)?;
+                self.values
+                    .insert(name.as_str(), value.as_slice())
+                    .map_err(failed)?;
             }
             Change::RemoveContact { account, contact } => {
                 self.contacts

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream};
+use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream, TlsInfo};
 use xmpp_core::time::Instant;
 use xmpp_sasl::Credentials;
 use xmpp_server::storage::{Memory, Store};
@@ -27,7 +27,10 @@ pub struct Running {
 }
 
 pub fn config() -> ServerConfig {
-    ServerConfig::new(DOMAIN).unwrap().plain_text_without_tls().iterations(ITERATIONS)
+    ServerConfig::new(DOMAIN)
+        .unwrap()
+        .plain_text_without_tls()
+        .iterations(ITERATIONS)
 }
 
 /// A server with an empty store and these accounts; each name is its own password.
@@ -53,7 +56,9 @@ impl Running {
     /// Logs in and sends initial presence after asking for the roster, as ordinary clients do.
     pub async fn available(&self, address: &str) -> Client {
         let mut client = self.client(address).await;
-        client.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>").await;
+        client
+            .send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")
+            .await;
         client.sync().await;
         client
     }
@@ -69,9 +74,19 @@ pub async fn befriend(one: &mut Client, other: &mut Client) {
         let clients = [&mut *one, &mut *other];
         let addresses = clients.map(|client| client.bare());
         let clients = [&mut *one, &mut *other];
-        clients[from].send(&format!("<presence type='subscribe' to='{}'/>", addresses[to])).await;
+        clients[from]
+            .send(&format!(
+                "<presence type='subscribe' to='{}'/>",
+                addresses[to]
+            ))
+            .await;
         clients[from].sync().await;
-        clients[to].send(&format!("<presence type='subscribed' to='{}'/>", addresses[from])).await;
+        clients[to]
+            .send(&format!(
+                "<presence type='subscribed' to='{}'/>",
+                addresses[from]
+            ))
+            .await;
         clients[to].sync().await;
     }
     one.sync().await;
@@ -101,23 +116,52 @@ impl Client {
         Self::login_as(server, address, user).await
     }
 
-    pub async fn login_as(server: SocketAddr, address: &str, password: &str) -> Result<Self, Error> {
+    pub async fn login_as(
+        server: SocketAddr,
+        address: &str,
+        password: &str,
+    ) -> Result<Self, Error> {
         let io = Box::new(TcpStream::connect(server).await.unwrap());
-        let (user, resource) = address.split_once('/').map_or((address, None), |(u, r)| (u, Some(r)));
+        let (user, resource) = address
+            .split_once('/')
+            .map_or((address, None), |(u, r)| (u, Some(r)));
         let mut jid = format!("{user}@{DOMAIN}");
         if let Some(resource) = resource {
             jid = format!("{jid}/{resource}");
         }
-        let config = InitiatorConfig::new(jid.parse().unwrap(), Credentials::password(user, password))
-            .encryption(Encryption::None)
-            .lang("en");
+        let config =
+            InitiatorConfig::new(jid.parse().unwrap(), Credentials::password(user, password))
+                .encryption(Encryption::None)
+                .lang("en");
         Self::negotiate(io, config).await
     }
 
     pub async fn negotiate(io: Box<dyn Io>, config: InitiatorConfig) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).unwrap();
-        let stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        Self::drive(
+            io,
+            Stream::initiator(config, Entropy::from_seed(seed), now()),
+        )
+        .await
+    }
+
+    /// Negotiates over a connection on which TLS is there already.
+    pub async fn negotiate_tls(
+        io: Box<dyn Io>,
+        config: InitiatorConfig,
+        exporter: Option<[u8; 32]>,
+    ) -> Result<Self, Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).unwrap();
+        let mut stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        stream
+            .handle_tls(TlsInfo::new().exporter(exporter), now())
+            .unwrap();
+        Self::drive(io, stream).await
+    }
+
+    async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
         let mut client = Self {
             stream,
             io,
@@ -169,7 +213,10 @@ impl Client {
         }
         let mut input = &bytes[..count];
         loop {
-            if let Some(stanza) = self.stream.handle_bytes(&mut self.scratch, &mut input, now()) {
+            if let Some(stanza) = self
+                .stream
+                .handle_bytes(&mut self.scratch, &mut input, now())
+            {
                 self.inbox.push_back(stanza.to_element());
             }
             while let Some(event) = self.stream.poll_event() {
@@ -192,7 +239,11 @@ impl Client {
             if let Some(stanza) = self.inbox.pop_front() {
                 return stanza;
             }
-            assert!(self.failed.is_none(), "the stream has failed: {:?}", self.failed);
+            assert!(
+                self.failed.is_none(),
+                "the stream has failed: {:?}",
+                self.failed
+            );
             assert!(!self.closed, "the stream was closed");
             self.turn().await;
         }
@@ -202,7 +253,10 @@ impl Client {
     pub async fn sync(&mut self) -> Vec<Element> {
         self.syncs += 1;
         let id = format!("sync-{}", self.syncs);
-        self.send(&format!("<iq type='get' id='{id}' to='{DOMAIN}'><ping xmlns='urn:xmpp:ping'/></iq>")).await;
+        self.send(&format!(
+            "<iq type='get' id='{id}' to='{DOMAIN}'><ping xmlns='urn:xmpp:ping'/></iq>"
+        ))
+        .await;
         let mut before = Vec::new();
         loop {
             let stanza = self.next().await;
@@ -218,13 +272,22 @@ impl Client {
         self.syncs += 1;
         let id = format!("ask-{}", self.syncs);
         let to = to.map_or(String::new(), |to| format!(" to='{to}'"));
-        self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>")).await;
+        self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>"))
+            .await;
         loop {
             let stanza = self.next().await;
             if stanza.root().attribute("id").as_deref() == Some(id.as_str()) {
                 return stanza;
             }
         }
+    }
+
+    /// The next stanza, or nothing if the connection has ended.
+    pub async fn answer(&mut self) -> Option<Element> {
+        while self.inbox.is_empty() && !self.stream.is_closed() {
+            self.turn().await;
+        }
+        self.inbox.pop_front()
     }
 
     /// Reads until the stream has ended and gives the condition of the stream error, if there was one.
@@ -243,7 +306,9 @@ impl Client {
 pub fn condition(stanza: &Element) -> String {
     let root = stanza.root();
     assert_eq!(root.attribute("type").as_deref(), Some("error"), "{stanza}");
-    xmpp_core::error::StanzaError::of(root).condition.to_string()
+    xmpp_core::error::StanzaError::of(root)
+        .condition
+        .to_string()
 }
 
 /// Prints stanzas, for comparing.
@@ -252,7 +317,10 @@ pub fn texts(stanzas: &[Element]) -> Vec<String> {
 }
 
 pub fn attribute(stanza: &Element, name: &str) -> Option<String> {
-    stanza.root().attribute(name).map(|value| value.into_owned())
+    stanza
+        .root()
+        .attribute(name)
+        .map(|value| value.into_owned())
 }
 
 /// Kind and type of each stanza, such as `presence:subscribe`.
@@ -275,7 +343,9 @@ pub async fn converse(io: &mut TcpStream, bytes: &[u8]) -> String {
     let _ = io.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
-    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(2), io.read(&mut buffer)).await {
+    while let Ok(Ok(count)) =
+        tokio::time::timeout(Duration::from_secs(2), io.read(&mut buffer)).await
+    {
         if count == 0 {
             break;
         }

@@ -54,7 +54,7 @@
 //! | variant of such an enum | `default` | what is meant if the attribute is absent |
 //! | variant with one field | nothing | what the type of the field reads and writes |
 //! | field | `attribute`, `attribute = "…"` | `T` or `Option<T>`: an attribute; with `namespace = …` one in a namespace |
-//! | field | `lang` | `Option<Cow<str>>`: the element's own `xml:lang` |
+//! | field | `lang` | `Option<Cow<str>>`: the element's own `xml:lang`; `None` if it is no language tag |
 //! | field | `text` | `T` or `Option<T>`: the text of the element; `None` if it is empty |
 //! | field | `child` | `E` or `Option<E>`: a child; a second one is an error |
 //! | field | `children` | `Vec<E>`: all children that are an `E` |
