@@ -131,9 +131,9 @@ enum Kind<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Float<T>(T);
 
-impl<T: PartialEq + Copy> PartialEq for Float<T> {
+impl<T: PartialOrd> PartialEq for Float<T> {
     fn eq(&self, other: &Self) -> bool {
-        let is_nan = |Self(number): &Self| number != number;
+        let is_nan = |Self(number): &Self| number.partial_cmp(number).is_none();
         self.0 == other.0 || is_nan(self) && is_nan(other)
     }
 }

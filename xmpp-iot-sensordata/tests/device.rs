@@ -180,6 +180,8 @@ fn every_category_can_be_asked_for() {
             panic!("{events:?}")
         };
         assert_eq!(request.categories, categories, "{name}");
+        let bad = self::request(2, &format!("{name}='yes'"), "");
+        assert_eq!(refused(&mut device, &bad), bad_request(), "{name}");
     }
 }
 

@@ -488,11 +488,46 @@ fn all_that_a_field_says_is_carried() {
 }
 
 #[test]
+fn quality_is_spelled_as_in_the_schema() {
+    for (name, flag) in [
+        ("missing", Quality::MISSING),
+        ("inProgress", Quality::IN_PROGRESS),
+        ("automaticEstimate", Quality::AUTOMATIC_ESTIMATE),
+        ("manualEstimate", Quality::MANUAL_ESTIMATE),
+        ("manualReadout", Quality::MANUAL_READOUT),
+        ("automaticReadout", Quality::AUTOMATIC_READOUT),
+        ("timeOffset", Quality::TIME_OFFSET),
+        ("warning", Quality::WARNING),
+        ("error", Quality::ERROR),
+        ("signed", Quality::SIGNED),
+        ("invoiced", Quality::INVOICED),
+        ("endOfSeries", Quality::END_OF_SERIES),
+        ("powerFailure", Quality::POWER_FAILURE),
+        ("invoiceConfirmed", Quality::INVOICE_CONFIRMED),
+    ] {
+        let xml = format!(
+            "<fields xmlns='urn:xmpp:iot:sensordata' seqnr='1'><node nodeId='1'>\
+             <timestamp value='2026-01-31T12:00:00Z'><int name='x' {name}='true' value='1'/>\
+             </timestamp></node></fields>"
+        );
+        let element = Element::parse(&xml).unwrap();
+        let fields: Fields<'_> = element.root().read().unwrap();
+        assert_eq!(fields.nodes[0].samples[0].fields[0].quality, flag, "{name}");
+        assert_eq!(
+            Element::build(|writer| fields.to_xml(writer)).unwrap(),
+            element,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn what_a_field_may_leave_out_is_tolerated() {
     let element = Element::parse(
         "<fields xmlns='urn:xmpp:iot:sensordata' seqnr='1'><node nodeId=''>\
          <timestamp value='2026-01-31T12:00:00'><numeric name='n' value='1'/>\
-         <enum name='e' value='On'/><string name='s' value='' stringIds='what?' all='true'/>\
+         <enum name='e' value='On'/><string name='s' value='' stringIds='what?' all='true' \
+         historical='true'/>\
          <string name='t' value='' stringIds='1||A1'/></timestamp></node></fields>",
     )
     .unwrap();

@@ -691,8 +691,8 @@ fn an_enum_without_a_variant_for_the_rest_does_not_match_it() {
 #[derive(FromXml, ToXml, IntoOwned, Debug, PartialEq)]
 #[xml(name = "form", namespace = NS, attribute = "type", deny_unknown)]
 enum Form<'a> {
-    #[xml(default)]
-    Form {
+    #[xml(default, value = "form")]
+    Ask {
         #[xml(child_text)]
         title: Option<Cow<'a, str>>,
     },
@@ -706,7 +706,7 @@ fn an_enum_is_one_element_told_apart_by_an_attribute() {
     for (xml, value) in [
         (
             "<form><title>t</title></form>",
-            Form::Form {
+            Form::Ask {
                 title: Some("t".into()),
             },
         ),
@@ -727,7 +727,7 @@ fn an_enum_is_one_element_told_apart_by_an_attribute() {
     let explicit = element("<form type='form'/>");
     assert_eq!(
         Form::from_xml(explicit.root()).unwrap(),
-        Form::Form { title: None }
+        Form::Ask { title: None }
     );
 }
 

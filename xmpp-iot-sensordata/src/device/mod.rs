@@ -21,6 +21,7 @@
 //! `enum`: a device that it shall understand reports whole numbers as `numeric`. It uses the same id
 //! for the request and its cancelling.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -644,7 +645,7 @@ impl Device {
         }
         let error = match reason {
             CancelReason::TimedOut => StanzaError::new(StanzaCondition::ResourceConstraint),
-            _ => StanzaError::new(StanzaCondition::UndefinedCondition).with_text("Cancelled."),
+            _ => refusal(StanzaCondition::UndefinedCondition, "Cancelled."),
         };
         self.refuse(ticket, error);
     }
@@ -824,5 +825,12 @@ fn write_samples(samples: &[pending::Sample], writer: &mut Writer<'_>) {
 }
 
 fn bad_request(reason: &(impl core::fmt::Display + ?Sized)) -> StanzaError {
-    StanzaError::new(StanzaCondition::BadRequest).with_text(alloc::format!("{reason}"))
+    refusal(StanzaCondition::BadRequest, alloc::format!("{reason}"))
+}
+
+/// An error with a text of ours.
+fn refusal(condition: StanzaCondition, text: impl Into<Box<str>>) -> StanzaError {
+    let mut error = StanzaError::new(condition).with_text(text);
+    error.lang = Some("en".into());
+    error
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream};
+use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream, TlsInfo};
 use xmpp_core::time::Instant;
 use xmpp_sasl::Credentials;
 use xmpp_server::storage::{Memory, Store};
@@ -139,7 +139,29 @@ impl Client {
     pub async fn negotiate(io: Box<dyn Io>, config: InitiatorConfig) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).unwrap();
-        let stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        Self::drive(
+            io,
+            Stream::initiator(config, Entropy::from_seed(seed), now()),
+        )
+        .await
+    }
+
+    /// Negotiates over a connection on which TLS is there already.
+    pub async fn negotiate_tls(
+        io: Box<dyn Io>,
+        config: InitiatorConfig,
+        exporter: Option<[u8; 32]>,
+    ) -> Result<Self, Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).unwrap();
+        let mut stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        stream
+            .handle_tls(TlsInfo::new().exporter(exporter), now())
+            .unwrap();
+        Self::drive(io, stream).await
+    }
+
+    async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
         let mut client = Self {
             stream,
             io,
@@ -258,6 +280,14 @@ impl Client {
                 return stanza;
             }
         }
+    }
+
+    /// The next stanza, or nothing if the connection has ended.
+    pub async fn answer(&mut self) -> Option<Element> {
+        while self.inbox.is_empty() && !self.stream.is_closed() {
+            self.turn().await;
+        }
+        self.inbox.pop_front()
     }
 
     /// Reads until the stream has ended and gives the condition of the stream error, if there was one.
