@@ -1,5 +1,11 @@
 //! A server on the loopback, and clients that drive the stream machine over plain sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![allow(missing_debug_implementations, unreachable_pub)]
 
 use std::collections::VecDeque;
