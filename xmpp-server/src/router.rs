@@ -480,7 +480,7 @@ impl Router {
             PresenceType::Probe => {
                 let registry = self.read();
                 if let Some(asker) = registry.session(handle.jid.as_ref()) {
-                    presence::probe(&registry, asker, to, turn);
+                    presence::probe(&registry, asker, to, presence.id(), turn);
                 }
             }
             PresenceType::Error => {

@@ -110,6 +110,7 @@ pub struct Client {
     pub failed: Option<Error>,
     pub closed: bool,
     syncs: u32,
+    heard: Vec<u8>,
 }
 
 pub fn now() -> Instant {
@@ -176,6 +177,7 @@ impl Client {
             failed: None,
             closed: false,
             syncs: 0,
+            heard: Vec::new(),
         };
         client.flush().await;
         while !client.stream.is_established() {
@@ -185,6 +187,11 @@ impl Client {
             }
         }
         Ok(client)
+    }
+
+    /// What the server said until the stream was established.
+    pub fn heard(&self) -> String {
+        String::from_utf8(self.heard.clone()).unwrap()
     }
 
     pub fn jid(&self) -> String {
@@ -216,6 +223,9 @@ impl Client {
         let count = read.await.expect("the server says nothing").unwrap_or(0);
         if count == 0 {
             self.stream.handle_disconnected(now());
+        }
+        if !self.stream.is_established() {
+            self.heard.extend_from_slice(&bytes[..count]);
         }
         let mut input = &bytes[..count];
         loop {
