@@ -1,1 +1,4 @@
-//! Benchmarks of the XMPP IoT crates beside named peers.
+//! What the benches share: corpora, and a server with clients on loopback.
+
+pub mod corpus;
+pub mod loopback;

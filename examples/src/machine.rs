@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use sysinfo::{Components, Disks, MemoryRefreshKind, Networks, System};
 
-/// Reads the machine. Holds only the handles that reading needs, no values.
+/// Reads the machine. Holds the handles that reading needs; each reading refreshes what it reports.
 #[derive(Debug)]
 pub struct Machine {
     system: System,
+    disks: Option<Disks>,
+    networks: Option<Networks>,
+    components: Option<Components>,
 }
 
 impl Machine {
@@ -20,11 +23,15 @@ impl Machine {
     /// # Errors
     /// When this operating system is not one that can be measured.
     pub fn new() -> Result<Self, MachineError> {
-        System::new()
-            .map(|system| Self { system })
-            .map_err(|cause| MachineError {
-                reason: cause.to_string(),
-            })
+        let system = System::new().map_err(|cause| MachineError {
+            reason: cause.to_string(),
+        })?;
+        Ok(Self {
+            system,
+            disks: Disks::new().ok(),
+            networks: Networks::new().ok(),
+            components: Components::new().ok(),
+        })
     }
 
     /// Measures everything now, in a stable order: what the machine is, load, memory, disks, network, temperatures.
@@ -33,9 +40,18 @@ impl Machine {
         identity(&mut readings);
         load(&mut readings);
         self.memory(&mut readings);
-        disks(&mut readings);
-        networks(&mut readings);
-        temperatures(&mut readings);
+        if let Some(disks) = &mut self.disks {
+            disks.refresh(true);
+            disks_of(disks, &mut readings);
+        }
+        if let Some(networks) = &mut self.networks {
+            networks.refresh(true);
+            networks_of(networks, &mut readings);
+        }
+        if let Some(components) = &mut self.components {
+            components.refresh(true);
+            temperatures_of(components, &mut readings);
+        }
         readings
     }
 
@@ -203,10 +219,7 @@ fn load(readings: &mut Vec<Reading>) {
     }
 }
 
-fn disks(readings: &mut Vec<Reading>) {
-    let Ok(disks) = Disks::new_with_refreshed_list() else {
-        return;
-    };
+fn disks_of(disks: &Disks, readings: &mut Vec<Reading>) {
     let mut mounts: Vec<(String, u64, u64)> = disks
         .iter()
         .filter(|disk| disk.total_space() > 0)
@@ -238,13 +251,16 @@ fn disks(readings: &mut Vec<Reading>) {
     }
 }
 
-fn networks(readings: &mut Vec<Reading>) {
-    let Ok(networks) = Networks::new_with_refreshed_list() else {
-        return;
-    };
-    let mut counters: Vec<(&String, u64, u64)> = networks
+fn networks_of(networks: &Networks, readings: &mut Vec<Reading>) {
+    let mut counters: Vec<(String, u64, u64)> = networks
         .iter()
-        .map(|(name, data)| (name, data.total_received(), data.total_transmitted()))
+        .map(|(name, data)| {
+            (
+                name.to_string_lossy().into_owned(),
+                data.total_received(),
+                data.total_transmitted(),
+            )
+        })
         .collect();
     counters.sort();
     for (interface, received, sent) in counters {
@@ -260,10 +276,7 @@ fn networks(readings: &mut Vec<Reading>) {
     }
 }
 
-fn temperatures(readings: &mut Vec<Reading>) {
-    let Ok(components) = Components::new_with_refreshed_list() else {
-        return;
-    };
+fn temperatures_of(components: &Components, readings: &mut Vec<Reading>) {
     let mut sensors: Vec<(&str, Option<f32>, Option<f32>)> = components
         .iter()
         .map(|sensor| (sensor.label(), sensor.temperature(), sensor.max()))

@@ -6,7 +6,11 @@
 //! - the libFuzzer programs in `fuzz_targets/`, one line each, built with the feature `libfuzzer`;
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
+pub mod core;
+pub mod sasl;
+pub mod sensordata;
 pub mod xml;
+pub mod xml_derive;
 
 /// A function under attack and the name that its seeds and its libFuzzer program go by.
 #[derive(Clone, Copy, Debug)]
@@ -26,5 +30,25 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "roundtrip",
         run: xml::roundtrip,
+    },
+    Target {
+        name: "scram",
+        run: sasl::scram,
+    },
+    Target {
+        name: "derive",
+        run: xml_derive::derive,
+    },
+    Target {
+        name: "sensordata",
+        run: sensordata::sensordata,
+    },
+    Target {
+        name: "jid",
+        run: core::jid,
+    },
+    Target {
+        name: "stream",
+        run: core::stream,
     },
 ];

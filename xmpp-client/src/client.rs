@@ -1,19 +1,20 @@
 //! The handles of a stream.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use tracing::debug;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::error::{StanzaCondition, StanzaError};
+use xmpp_core::error::StanzaError;
 use xmpp_core::jid::Jid;
 use xmpp_core::stanza::{Iq, IqBuilder, IqType, error_reply};
-use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
+use xmpp_xml::{Element, ElementRef, FromXml, ToXml};
 
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{ConnectError, End, RequestError, SendError};
 use crate::negotiate::{Negotiated, negotiate};
-use crate::shared::{Delivery, Shared};
+use crate::shared::{Answer, Delivery, Shared};
 
 /// The sending half of a stream. Clones share the stream; when the last one and [`Incoming`] are gone, it is closed.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ impl Client {
             transport,
         } = negotiate(&config, entropy).await?;
         debug!(%jid, "stream established");
-        let shared = Arc::new(Shared::new(&config, jid, stream, prefix));
+        let shared = Arc::new(Shared::new(&config, transport.clock, jid, stream, prefix));
         let driver = Driver::new(transport, Arc::clone(&shared));
         tokio::spawn(driver.run());
         let handle = Arc::new(Handle { shared });
@@ -73,73 +74,70 @@ impl Client {
         self.shared().state().end.clone()
     }
 
-    /// Sends a stanza, once less than [`Config::send_buffer`] bytes are unsent.
+    /// Sends a stanza, once less than [`Config::send_buffer`] bytes are unsent. It is written out when this is called,
+    /// so the future borrows nothing of it; where there is room it is on its way before the future is first polled.
     ///
     /// # Errors
     /// [`SendError`]; nothing was sent.
-    pub async fn send(&self, stanza: &dyn ToXml) -> Result<Delivery, SendError> {
-        self.shared().send(|writer| stanza.to_xml(writer)).await
+    pub fn send(
+        &self,
+        stanza: &dyn ToXml,
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        self.shared().send(&|writer| stanza.to_xml(writer))
     }
 
     /// Asks for something (IQ `get`) and waits for the result. Without `to`, one's own account is asked.
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub async fn get(&self, to: Option<&Jid>, payload: &dyn ToXml) -> Result<Reply, RequestError> {
-        self.request(IqType::Get, to, payload).await
+    pub fn get(
+        &self,
+        to: Option<&Jid>,
+        payload: &dyn ToXml,
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        self.request(IqType::Get, to, payload)
     }
 
     /// Changes something (IQ `set`) and waits for the result. Without `to`, one's own account is asked.
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub async fn set(&self, to: Option<&Jid>, payload: &dyn ToXml) -> Result<Reply, RequestError> {
-        self.request(IqType::Set, to, payload).await
+    pub fn set(
+        &self,
+        to: Option<&Jid>,
+        payload: &dyn ToXml,
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        self.request(IqType::Set, to, payload)
     }
 
     /// Answers a request with a result.
     ///
     /// # Errors
     /// [`SendError`]; nothing was sent.
-    pub async fn reply(
+    pub fn reply(
         &self,
         request: &Iq<'_>,
         payload: Option<&dyn ToXml>,
-    ) -> Result<Delivery, SendError> {
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
         let result = request.result();
         match payload {
-            Some(payload) => self.send(&result.payload(payload)).await,
-            None => self.send(&result).await,
+            Some(payload) => self.send(&result.payload(payload)),
+            None => self.send(&result),
         }
     }
 
     /// Answers a stanza with an error (RFC 6120 §8.3).
     ///
     /// # Errors
-    /// [`SendError`]; nothing was sent. [`SendError::NoStanza`] for what is never answered: errors, results, and
-    /// whatever has no sender.
-    pub async fn refuse(
+    /// [`SendError`]; nothing was sent. [`SendError::NoStanza`] for what is never answered: errors and results.
+    pub fn refuse(
         &self,
         stanza: ElementRef<'_>,
         error: &StanzaError,
-    ) -> Result<Delivery, SendError> {
-        self.shared()
-            .send(|writer| {
-                error_reply(stanza, error, writer);
-            })
-            .await
-    }
-
-    /// Says that nobody here understands a request: `service-unavailable` (RFC 6120 §8.4).
-    ///
-    /// # Errors
-    /// [`SendError`]; nothing was sent.
-    pub async fn refuse_unknown(&self, stanza: ElementRef<'_>) -> Result<Delivery, SendError> {
-        self.refuse(
-            stanza,
-            &StanzaError::new(StanzaCondition::ServiceUnavailable),
-        )
-        .await
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        self.shared().send(&|writer| {
+            error_reply(stanza, error, writer);
+        })
     }
 
     /// Closes the stream and waits until that is done. What was sent before is written first.
@@ -149,57 +147,46 @@ impl Client {
         self.end().unwrap_or(End::Closed)
     }
 
-    async fn request(
+    fn request(
         &self,
         kind: IqType,
         to: Option<&Jid>,
         payload: &dyn ToXml,
-    ) -> Result<Reply, RequestError> {
-        let shared = self.shared();
-        let (id, reply) = {
-            let mut state = shared.state();
-            if state.requests.len() >= shared.request_limit {
-                return Err(RequestError::TooMany);
+    ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
+        let opened = self.shared().open_request(to);
+        let opened = opened.map(|(request, reply)| {
+            let sending = self.shared().send(&|writer| {
+                let id = request.id();
+                let iq = if kind == IqType::Get {
+                    IqBuilder::get(id)
+                } else {
+                    IqBuilder::set(id)
+                };
+                let iq = iq.payload(payload);
+                match to {
+                    Some(to) => iq.to(to).to_xml(writer),
+                    None => iq.to_xml(writer),
+                }
+            });
+            (request, reply, sending)
+        });
+        async move {
+            // Forgets the reply when this future ends, however that happens.
+            let (request, reply, sending) = opened.map_err(|_| RequestError::TooMany)?;
+            let _ = sending.await?;
+            let shared = request.shared();
+            match reply.await {
+                Ok(Answer::Reply(element)) => Reply::of(element),
+                Ok(Answer::TimedOut) => Err(RequestError::TimedOut(shared.request_timeout)),
+                Err(_) => Err(RequestError::Ended(
+                    shared.state().end.clone().unwrap_or(End::Closed),
+                )),
             }
-            let id = state.next_id();
-            let reply = state.requests.insert(id.clone(), to.cloned());
-            (id, reply)
-        };
-        let _forget = Forget { shared, id: &id };
-        let write = |writer: &mut Writer<'_>| {
-            let iq = if kind == IqType::Get {
-                IqBuilder::get(&id)
-            } else {
-                IqBuilder::set(&id)
-            };
-            let iq = iq.payload(payload);
-            match to {
-                Some(to) => iq.to(to).to_xml(writer),
-                None => iq.to_xml(writer),
-            }
-        };
-        shared.send(write).await?;
-        match tokio::time::timeout(shared.request_timeout, reply).await {
-            Err(_) => Err(RequestError::TimedOut(shared.request_timeout)),
-            Ok(Err(_)) => Err(RequestError::Ended(self.end().unwrap_or(End::Closed))),
-            Ok(Ok(element)) => Reply::of(element),
         }
     }
 
     fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
-    }
-}
-
-/// Forgets a request when its future ends, however that happens.
-struct Forget<'r> {
-    shared: &'r Shared,
-    id: &'r str,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.shared.state().requests.remove(self.id);
     }
 }
 
@@ -239,7 +226,10 @@ impl Reply {
     }
 }
 
-/// The receiving half of a stream: messages, presence and IQ requests, in the order in which they came.
+/// The receiving half of a stream: messages, presence and the IQ requests that were [taken on](Config::handle), in the
+/// order in which they came. IQ results and errors come here, too, when they answer nothing that [`Client::get`] or
+/// [`Client::set`] asked: an engine that writes its own requests waits for them, and whoever has none leaves them
+/// alone.
 #[derive(Debug)]
 pub struct Incoming {
     handle: Arc<Handle>,

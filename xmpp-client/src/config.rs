@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use xmpp_core::jid::Jid;
+use xmpp_core::mux::Selector;
 use xmpp_core::stream::{Encryption, InitiatorConfig};
 use xmpp_net::{Connector, TlsClient};
 use xmpp_sasl::{Credentials, Policy};
@@ -20,6 +21,7 @@ pub struct Config {
     pub(crate) send_buffer: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) requests: usize,
+    pub(crate) handles: Vec<Selector>,
 }
 
 impl Config {
@@ -42,6 +44,7 @@ impl Config {
             send_buffer: 262_144,
             request_timeout: Duration::from_secs(30),
             requests: 1_024,
+            handles: Vec::new(),
         }
     }
 
@@ -144,6 +147,16 @@ impl Config {
     #[must_use]
     pub fn requests(mut self, count: usize) -> Self {
         self.requests = count;
+        self
+    }
+
+    /// Takes on the requests that this selector describes: they come through
+    /// [`Incoming`](crate::Incoming) and are the application's to answer. All others are refused with
+    /// `service-unavailable` (RFC 6120 §8.4) without its knowledge. Default: none. Messages and presence come through
+    /// in any case.
+    #[must_use]
+    pub fn handle(mut self, selector: Selector) -> Self {
+        self.handles.push(selector);
         self
     }
 

@@ -8,15 +8,16 @@ use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tracing::debug;
-use xmpp_core::error::StanzaError;
-use xmpp_core::stanza::{Stanza, StanzaKind, error_reply};
+use xmpp_core::mux::{Event as MuxEvent, Routed};
+use xmpp_core::ns;
+use xmpp_core::stanza::Stanza;
 use xmpp_core::stream::Event;
 use xmpp_net::Connection;
-use xmpp_xml::{ElementRef, Scratch, Writer};
+use xmpp_xml::{Scratch, Writer};
 
 use crate::error::End;
 use crate::negotiate::Transport;
-use crate::shared::{Clock, Shared, State};
+use crate::shared::{Answer, Clock, Shared, State};
 
 /// How much is read at once.
 const READ: usize = 16_384;
@@ -101,28 +102,29 @@ impl Driver {
             let mut input = self.buffer.get(self.input.clone()).unwrap_or_default();
             let before = input.len();
             let State {
-                stream,
-                requests,
-                inbox,
-                ..
+                stream, mux, inbox, ..
             } = state;
             if let Some(element) = stream.handle_bytes(&mut self.scratch, &mut input, now) {
-                match Stanza::parse(element) {
-                    Ok(Stanza::Iq(iq)) if !iq.kind().is_request() => {
-                        if !requests.answer(&iq, &self.shared.jid) {
-                            debug!(id = iq.id(), "a reply that nobody waits for");
-                        }
+                let mut writer = Writer::in_stream(&mut self.replies, ns::CLIENT);
+                match mux.handle_element(element, &mut writer) {
+                    Routed::Reply { request, .. } => {
+                        // Fails where the request was dropped a moment ago.
+                        let _ = request.send(Answer::Reply(element.to_element()));
                     }
-                    Ok(_) => {
+                    Routed::Handler { .. } | Routed::Unhandled(_) => {
                         inbox.push_back(element.to_element());
                         arrived = true;
                     }
-                    Err(fault) => refuse(
-                        element,
-                        &StanzaError::new(fault.condition()),
-                        &mut self.replies,
-                    ),
+                    // A reply to what was not asked through the client is an engine's, or nobody's: the
+                    // application knows.
+                    Routed::Ignored if Stanza::parse(element).is_ok() => {
+                        inbox.push_back(element.to_element());
+                        arrived = true;
+                    }
+                    _ => {}
                 }
+                // What cannot be written leaves no trace.
+                let _ = writer.finish();
             }
             self.input.start = self
                 .input
@@ -154,6 +156,12 @@ impl Driver {
         {
             state.stream.handle_timeout(now);
         }
+        state.mux.handle_timeout(now);
+        while let Some(event) = state.mux.poll_event() {
+            if let MuxEvent::Expired(request) = event {
+                let _ = request.send(Answer::TimedOut);
+            }
+        }
         let mut end = None;
         while let Some(event) = state.stream.poll_event() {
             match event {
@@ -170,7 +178,8 @@ impl Driver {
             }
         }
         let may_read = self.input.is_empty() && state.inbox.len() < self.shared.inbox;
-        (end, state.stream.poll_timeout(), may_read)
+        let deadlines = [state.stream.poll_timeout(), state.mux.poll_timeout()];
+        (end, deadlines.into_iter().flatten().min(), may_read)
     }
 
     /// Writes, flushes or reads, whichever is possible first.
@@ -240,20 +249,11 @@ impl Driver {
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), last).await;
         let mut state = self.shared.state();
         state.end = Some(end);
-        state.requests.clear();
+        // Dropping what waits for replies tells everybody.
+        state.mux.handle_disconnected();
+        while state.mux.poll_event().is_some() {}
         drop(state);
         self.shared.progress.notify_waiters();
         self.shared.arrived.notify_one();
     }
-}
-
-/// Writes the error reply that a stanza deserves, if it deserves one.
-pub(crate) fn refuse(stanza: ElementRef<'_>, error: &StanzaError, out: &mut Vec<u8>) {
-    if StanzaKind::of(stanza).is_none() {
-        return;
-    }
-    let mut writer = Writer::in_stream(out, xmpp_core::ns::CLIENT);
-    error_reply(stanza, error, &mut writer);
-    // What cannot be written is not sent; the writer leaves no trace of it.
-    let _ = writer.finish();
 }

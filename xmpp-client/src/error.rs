@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use xmpp_core::error::StanzaError;
-use xmpp_core::stream::{self, Misuse};
+use xmpp_core::stream;
 use xmpp_net::{ConfigError, NetError};
 use xmpp_xml::{FromXmlError, WriteError};
 
@@ -90,16 +90,6 @@ pub enum SendError {
     Write(WriteError),
     /// Nothing was written where a stanza should have been.
     NoStanza,
-}
-
-impl SendError {
-    pub(crate) fn of(misuse: Misuse, end: Option<End>) -> Self {
-        match misuse {
-            Misuse::Write(error) => Self::Write(error),
-            Misuse::NoStanza => Self::NoStanza,
-            _ => Self::Ended(end.unwrap_or(End::Closed)),
-        }
-    }
 }
 
 impl fmt::Display for SendError {

@@ -37,16 +37,15 @@
 //! - **Nothing is lost in silence.** [`Client::send`] returns a [`Delivery`] that ends as sent or failed; a request
 //!   ends with its reply, an error, a timeout, or the end of the stream.
 //! - **Futures may be dropped** at any time. A dropped request forgets its reply; a stanza is sent whole or not at all.
-//! - **A stanza that cannot be understood** (a malformed address, a request without payload) is answered as RFC 6120
-//!   §8.3 says and never reaches the application. An IQ request that does reach it is the application's to answer:
-//!   [`Client::refuse`] says no.
+//! - **Every request is answered.** A stanza that cannot be understood (a malformed address, a request without
+//!   payload) is answered as RFC 6120 §8.3 says, and a request that the application did not
+//!   [take on](Config::handle) with `service-unavailable`. Neither reaches the application.
 
 mod client;
 mod config;
 mod driver;
 mod error;
 mod negotiate;
-mod requests;
 mod shared;
 
 pub use client::{Client, Incoming, Reply};

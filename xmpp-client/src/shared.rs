@@ -6,22 +6,23 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use xmpp_core::jid::Jid;
+use xmpp_core::mux::{Mux, RequestError as MuxError};
+use xmpp_core::ns;
 use xmpp_core::stream::{Misuse, Stream};
 use xmpp_core::time::Instant;
 use xmpp_xml::{Element, Writer};
 
 use crate::error::{End, SendError};
-use crate::requests::Requests;
 
 pub(crate) struct Shared {
+    pub(crate) clock: Clock,
     /// The full address that was bound.
     pub(crate) jid: Jid,
     pub(crate) send_buffer: usize,
     pub(crate) inbox: usize,
     pub(crate) request_timeout: Duration,
-    pub(crate) request_limit: usize,
     state: Mutex<State>,
     /// Wakes the task: something is to be sent, or the inbox has room again.
     pub(crate) work: Notify,
@@ -33,7 +34,8 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) stream: Stream,
-    pub(crate) requests: Requests,
+    /// Which requests of others are the application's, and the replies that it waits for.
+    pub(crate) mux: Mux<(), oneshot::Sender<Answer>>,
     pub(crate) inbox: VecDeque<Element>,
     pub(crate) end: Option<End>,
     /// Bytes taken from the stream to be written, and bytes that the transport has accepted.
@@ -63,16 +65,26 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &crate::Config, jid: Jid, stream: Stream, id_prefix: String) -> Self {
+    pub(crate) fn new(
+        config: &crate::Config,
+        clock: Clock,
+        jid: Jid,
+        stream: Stream,
+        id_prefix: String,
+    ) -> Self {
+        let mut mux = Mux::new(jid.clone()).request_limit(config.requests);
+        for selector in &config.handles {
+            mux.register(selector.clone(), ());
+        }
         Self {
+            clock,
             jid,
             send_buffer: config.send_buffer,
             inbox: config.inbox,
             request_timeout: config.request_timeout,
-            request_limit: config.requests,
             state: Mutex::new(State {
                 stream,
-                requests: Requests::default(),
+                mux,
                 inbox: VecDeque::new(),
                 end: None,
                 taken: 0,
@@ -92,40 +104,86 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until less than the send buffer is unsent, then writes.
-    pub(crate) async fn send(
+    /// Writes straight into the stream where there is room, and else aside, to be sent once there is.
+    pub(crate) fn send(
         self: &Arc<Self>,
-        write: impl FnOnce(&mut Writer<'_>),
-    ) -> Result<Delivery, SendError> {
-        self.wait_for(|state| state.unsent() < self.send_buffer as u64 || state.end.is_some())
-            .await;
-        self.send_now(write)
+        write: &dyn Fn(&mut Writer<'_>),
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        let shared = Arc::clone(self);
+        let mut aside = Vec::new();
+        let mut done = None;
+        {
+            let mut state = self.state();
+            if state.end.is_some() || self.has_room(&state) {
+                done = Some(self.send_with(&mut state, |stream| stream.send(write)));
+            } else {
+                drop(state);
+                let mut writer = Writer::in_stream(&mut aside, ns::CLIENT);
+                write(&mut writer);
+                if let Err(error) = writer.finish() {
+                    done = Some(Err(SendError::Write(error)));
+                }
+            }
+        }
+        async move {
+            if let Some(done) = done {
+                return done;
+            }
+            shared
+                .wait_for(|state| shared.has_room(state) || state.end.is_some())
+                .await;
+            let mut state = shared.state();
+            shared.send_with(&mut state, |stream| stream.send_bytes(&aside))
+        }
     }
 
-    /// Writes at once, however much is unsent.
-    pub(crate) fn send_now(
+    fn has_room(&self, state: &State) -> bool {
+        state.unsent() < self.send_buffer as u64
+    }
+
+    fn send_with(
         self: &Arc<Self>,
-        write: impl FnOnce(&mut Writer<'_>),
+        state: &mut State,
+        send: impl FnOnce(&mut Stream) -> Result<(), Misuse>,
     ) -> Result<Delivery, SendError> {
-        let mut state = self.state();
-        let end = state.end.clone();
-        if let Some(end) = end {
-            return Err(SendError::Ended(end));
+        if let Some(end) = &state.end {
+            return Err(SendError::Ended(end.clone()));
         }
-        match state.stream.send(write) {
-            Ok(()) => {}
-            Err(misuse @ (Misuse::Write(_) | Misuse::NoStanza)) => {
-                return Err(SendError::of(misuse, None));
-            }
-            Err(misuse) => return Err(SendError::of(misuse, Some(End::Closed))),
-        }
+        send(&mut state.stream).map_err(|misuse| match misuse {
+            Misuse::Write(error) => SendError::Write(error),
+            Misuse::NoStanza => SendError::NoStanza,
+            // The stream is over, which the driver is about to tell everybody.
+            _ => SendError::Ended(End::Closed),
+        })?;
         let position = state.total();
-        drop(state);
         self.work.notify_one();
         Ok(Delivery {
             shared: Arc::clone(self),
             position,
         })
+    }
+
+    /// Gets ready for a reply.
+    pub(crate) fn open_request(
+        self: &Arc<Self>,
+        peer: Option<&Jid>,
+    ) -> Result<(OpenRequest, oneshot::Receiver<Answer>), MuxError> {
+        let mut state = self.state();
+        let id = state.next_id();
+        let (token, answer) = oneshot::channel();
+        let deadline = self.clock.now() + self.request_timeout;
+        state
+            .mux
+            .request(id.as_str(), peer.map(Jid::as_ref), token, deadline)?;
+        drop(state);
+        self.work.notify_one();
+        Ok((
+            OpenRequest {
+                shared: Arc::clone(self),
+                id,
+            },
+            answer,
+        ))
     }
 
     /// Waits until `done` says so; it is asked whenever bytes were sent or the stream ended.
@@ -146,6 +204,35 @@ impl Shared {
     pub(crate) fn close(&self) {
         self.state().closing = true;
         self.work.notify_one();
+    }
+}
+
+/// How the wait for a reply ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Element),
+    TimedOut,
+}
+
+/// A request that may still be answered; dropping it forgets the reply.
+pub(crate) struct OpenRequest {
+    shared: Arc<Shared>,
+    id: String,
+}
+
+impl OpenRequest {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.shared.state().mux.cancel(&self.id);
     }
 }
 

@@ -6,7 +6,7 @@ use xmpp_core::jid::{Address, Jid};
 use xmpp_core::ns;
 use xmpp_xml::{ElementRef, Writer};
 
-use crate::payload::NAMESPACE;
+use crate::payload::{NAMESPACE, text_size};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -93,8 +93,8 @@ pub(crate) fn start_message(from: Option<&Jid>, to: &Jid, writer: &mut Writer<'_
 /// The most bytes that a message of [`start_message`] takes around its payload, and that payload
 /// around its content.
 pub(crate) fn message_size(from: Option<&Jid>, to: &Jid) -> usize {
-    // Addresses may have to be escaped, and need not be short.
-    let address = |jid: &Jid| jid.as_str().len() * 6;
+    // Resources may have to be escaped.
+    let address = |jid: &Jid| text_size(jid.as_str()).unwrap_or(usize::MAX / 4);
     "<message from='' to='' xmlns='jabber:client'></message>".len()
         + "<failure xmlns='urn:xmpp:iot:sensordata' seqnr='-2147483648' done='true'></failure>"
             .len()

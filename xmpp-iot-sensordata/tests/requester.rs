@@ -73,6 +73,18 @@ fn a_request_says_what_is_asked() {
 }
 
 #[test]
+fn live_readouts_of_a_device_have_different_numbers() {
+    let mut requester = requester();
+    let mut numbers = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let readout = requester
+            .request(jid(DEVICE), ReadoutRequest::all(), at(0))
+            .unwrap();
+        assert!(numbers.insert(requester.seqnr(readout).unwrap()));
+    }
+}
+
+#[test]
 fn data_before_accepted_is_as_good() {
     let (mut requester, readout) = asking();
     requester.handle_stanza(message(&fields(1, false, &["1"])).root(), at(1));
@@ -256,6 +268,7 @@ fn fields_that_were_not_asked_for_are_left_out() {
     let mut requester = requester();
     let request = ReadoutRequest::new(Categories::MOMENTARY | Categories::HISTORICAL_DAY)
         .from(time("2026-01-30T00:00:00Z"))
+        .node(node("parent"))
         .field("A")
         .field("B");
     requester.request(jid(DEVICE), request, at(0)).unwrap();

@@ -132,7 +132,6 @@ impl fmt::Debug for Key {
 mod tests {
     use alloc::format;
     use alloc::string::String;
-    use alloc::vec;
 
     use super::*;
 
@@ -164,7 +163,7 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex(Hash::Sha256.hmac(&vec![0xaa; 131], &[data])),
+            hex(Hash::Sha256.hmac(&[0xaa; 131], &[data])),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }

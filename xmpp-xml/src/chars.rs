@@ -133,3 +133,11 @@ fn check_ncname(name: &[u8]) -> Result<(), bool> {
         Err(_) => Err(true),
     }
 }
+
+/// Whether this looks like a language tag (RFC 5646 §2.1); the empty one is for no language.
+pub(crate) fn is_language_tag(tag: &str) -> bool {
+    let is_part = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    tag.is_empty() || tag.split('-').all(is_part)
+}

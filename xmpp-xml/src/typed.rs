@@ -37,7 +37,7 @@
 //! | attribute of the field | type of the field | what it is in the element |
 //! |---|---|---|
 //! | `#[xml(attribute)]` | `T` or `Option<T>`, `T:` [`FromXmlText`](crate::value::FromXmlText) | the attribute with the field's name; `attribute = "name"` for another name, `namespace = …` if it has one |
-//! | `#[xml(lang)]` | `Option<Cow<'a, str>>` | the element's own `xml:lang` (the inherited one: [`ElementRef::lang`]) |
+//! | `#[xml(lang)]` | `Option<Cow<'a, str>>` | the element's own `xml:lang` (the inherited one: [`ElementRef::lang`]); `None` if it is no language tag |
 //! | `#[xml(text)]` | `T` or `Option<T>` | the text of the element; `None` if it is empty |
 //! | `#[xml(child)]` | `T` or `Option<T>`, `T:` [`FromXml`] | one child element; a second one is an error |
 //! | `#[xml(children)]` | `Vec<T>`, `T:` [`FromXml`] | all children that `T` matches |
@@ -45,6 +45,11 @@
 //! | `#[xml(flag)]` | `bool` | whether there is an empty child with the field's name; `flag = "name"`, `namespace = …` as above |
 //! | `#[xml(flatten)]` | a struct | its attributes and children are the element's |
 //! | `#[xml(rest)]` | `Vec<Element>` or `Vec<ElementRef<'a>>` | all children that no other field takes |
+//!
+//! The fields that name a child (`child_text`, `flag`) are asked first whether it is theirs, then
+//! `child` and `children` in the order of declaration, then flattened structs, and at last the
+//! rest. Everything is written in the order of declaration, attributes before content. A type that
+//! keeps the rest as `ElementRef` cannot be [`IntoOwned`]; keep `Element` there.
 //!
 //! Add `default` to `attribute`, `text`, `child` or `child_text`, and what is absent becomes
 //! `Default::default()`, with `default = expression` the value of the expression; a value equal to
@@ -584,6 +589,18 @@ pub mod derive_support {
         match T::from_xml_text(attribute.value()) {
             Ok(value) => Ok(Some(value)),
             Err(reason) => Err(FromXmlError::attribute(element, attribute.name(), reason)),
+        }
+    }
+
+    /// The value of `xml:lang`; one that is no language tag is as good as none (RFC 6120 §4.7.4).
+    pub fn lang<'a, T: FromXmlText<'a>>(
+        element: ElementRef<'a>,
+        found: AttributeRef<'a>,
+    ) -> Result<Option<T>, FromXmlError> {
+        if crate::chars::is_language_tag(&found.value()) {
+            attribute(element, found)
+        } else {
+            Ok(None)
         }
     }
 

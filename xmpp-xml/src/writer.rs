@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::chars::is_ncname;
+use crate::chars::{is_language_tag, is_ncname};
 use crate::element::{ElementRef, NodeRef};
 use crate::escape::{self, Place};
 use crate::typed::ToXml;
@@ -191,10 +191,7 @@ impl<'w> Writer<'w> {
 
     /// Adds `xml:lang`. The tag is refused if it does not look like one (RFC 5646 §2.1).
     pub fn lang(&mut self, tag: &str) -> &mut Self {
-        let part = |part: &str| {
-            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
-        };
-        if !tag.is_empty() && !tag.split('-').all(part) {
+        if !is_language_tag(tag) {
             self.refuse(WriteError::LanguageTag);
         }
         self.attribute_ns("lang", XML_NAMESPACE, tag)

@@ -364,7 +364,22 @@ fn the_language_is_the_elements_own() {
     assert_eq!(text.lang, None);
 }
 
-#[derive(FromXml, Debug)]
+#[test]
+fn what_is_no_language_tag_is_no_language() {
+    for (tag, lang) in [
+        ("de-CH", Some("de-CH")),
+        ("", Some("")),
+        ("no tag", None),
+        ("<", None),
+    ] {
+        let note = element(&format!("<note xml:lang='{}'/>", tag.replace('<', "&lt;")));
+        let text = Translated::from_xml(note.root()).unwrap();
+        assert_eq!(text.lang.as_deref(), lang);
+        assert_eq!(text.lang.is_some(), written(&text).contains("xml:lang"));
+    }
+}
+
+#[derive(FromXml, ToXml, Debug)]
 #[xml(name = "note", namespace = NS)]
 struct Translated {
     #[xml(lang)]
@@ -676,8 +691,8 @@ fn an_enum_without_a_variant_for_the_rest_does_not_match_it() {
 #[derive(FromXml, ToXml, IntoOwned, Debug, PartialEq)]
 #[xml(name = "form", namespace = NS, attribute = "type", deny_unknown)]
 enum Form<'a> {
-    #[xml(default)]
-    Form {
+    #[xml(default, value = "form")]
+    Ask {
         #[xml(child_text)]
         title: Option<Cow<'a, str>>,
     },
@@ -691,7 +706,7 @@ fn an_enum_is_one_element_told_apart_by_an_attribute() {
     for (xml, value) in [
         (
             "<form><title>t</title></form>",
-            Form::Form {
+            Form::Ask {
                 title: Some("t".into()),
             },
         ),
@@ -712,7 +727,7 @@ fn an_enum_is_one_element_told_apart_by_an_attribute() {
     let explicit = element("<form type='form'/>");
     assert_eq!(
         Form::from_xml(explicit.root()).unwrap(),
-        Form::Form { title: None }
+        Form::Ask { title: None }
     );
 }
 

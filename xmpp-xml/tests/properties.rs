@@ -1,5 +1,10 @@
 //! What holds for every element and every way of cutting.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use proptest::prelude::*;
 use xmpp_xml::{Element, ElementRef, Event, Limits, NodeRef, Parser, Scratch, Writer};
@@ -52,10 +57,22 @@ fn tree() -> impl Strategy<Value = Tree> {
         content: Vec::new(),
     });
     leaf.prop_recursive(4, 24, 4, |inner| {
-        let content = prop_oneof![text().prop_map(Content::Text), inner.prop_map(Content::Tree)];
-        (name(), namespace(), attributes(), prop::collection::vec(content, 0..5)).prop_map(
-            |(name, namespace, attributes, content)| Tree { name, namespace, attributes, content },
+        let content = prop_oneof![
+            text().prop_map(Content::Text),
+            inner.prop_map(Content::Tree)
+        ];
+        (
+            name(),
+            namespace(),
+            attributes(),
+            prop::collection::vec(content, 0..5),
         )
+            .prop_map(|(name, namespace, attributes, content)| Tree {
+                name,
+                namespace,
+                attributes,
+                content,
+            })
     })
 }
 
@@ -77,17 +94,29 @@ fn write(tree: &Tree, writer: &mut Writer<'_>) {
 
 /// What a reader must see: adjacent text joined, empty text not there.
 fn check(element: ElementRef<'_>, tree: &Tree) {
-    assert_eq!((element.name(), element.namespace()), (&*tree.name, &*tree.namespace));
+    assert_eq!(
+        (element.name(), element.namespace()),
+        (&*tree.name, &*tree.namespace)
+    );
     let attributes: Vec<_> = element
         .attributes()
-        .map(|a| (a.name().to_owned(), a.namespace().to_owned(), a.value().into_owned()))
+        .map(|a| {
+            (
+                a.name().to_owned(),
+                a.namespace().to_owned(),
+                a.value().into_owned(),
+            )
+        })
         .collect();
     assert_eq!(attributes, tree.attributes);
     let mut nodes = element.nodes();
     let mut pending = String::new();
-    let mut flush = |pending: &mut String, nodes: &mut xmpp_xml::Nodes<'_>| {
+    let flush = |pending: &mut String, nodes: &mut xmpp_xml::Nodes<'_>| {
         if !pending.is_empty() {
-            assert_eq!(nodes.next(), Some(NodeRef::Text(std::mem::take(pending).into())));
+            assert_eq!(
+                nodes.next(),
+                Some(NodeRef::Text(std::mem::take(pending).into()))
+            );
         }
     };
     for content in &tree.content {

@@ -203,11 +203,15 @@ mod tables {
         // digits that the PRECIS IdentifierClass shares with it.
         let allowed =
             |label: &str| !label.is_empty() && IdentifierClass::default().allows(label).is_ok();
-        if mapped.split('.').all(allowed) {
-            Ok(mapped)
-        } else {
-            Err(forbidden)
+        if !mapped.split('.').all(allowed) {
+            return Err(forbidden);
         }
+        // Unchanged text stays borrowed.
+        Ok(if *mapped == *text {
+            Cow::Borrowed(text)
+        } else {
+            mapped
+        })
     }
 
     /// The rules are applied until nothing changes any more (RFC 8264 §7), so that what comes out is

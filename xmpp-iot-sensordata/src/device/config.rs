@@ -170,12 +170,14 @@ impl Nodes {
     pub(super) fn check(&self, request: &ReadoutRequest) -> Result<(), StanzaError> {
         match self {
             Self::Required if request.nodes.is_empty() => {
-                Err(StanzaError::new(StanzaCondition::BadRequest).with_text("no node is named"))
+                Err(super::bad_request("no node is named"))
             }
             Self::Single(own) => match request.nodes.iter().find(|node| !node.means(own)) {
                 None => Ok(()),
-                Some(node) => Err(StanzaError::new(StanzaCondition::ItemNotFound)
-                    .with_text(alloc::format!("no node {node}"))),
+                Some(node) => {
+                    let text = alloc::format!("no node {node}");
+                    Err(super::refusal(StanzaCondition::ItemNotFound, text))
+                }
             },
             Self::Any | Self::Required => Ok(()),
         }

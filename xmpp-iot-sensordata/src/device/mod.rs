@@ -21,6 +21,7 @@
 //! `enum`: a device that it shall understand reports whole numbers as `numeric`. It uses the same id
 //! for the request and its cancelling.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -644,7 +645,7 @@ impl Device {
         }
         let error = match reason {
             CancelReason::TimedOut => StanzaError::new(StanzaCondition::ResourceConstraint),
-            _ => StanzaError::new(StanzaCondition::UndefinedCondition).with_text("Cancelled."),
+            _ => refusal(StanzaCondition::UndefinedCondition, "Cancelled."),
         };
         self.refuse(ticket, error);
     }
@@ -698,12 +699,17 @@ impl Device {
     /// When a time of the wall clock comes, if it lies ahead.
     fn instant_of(&self, time: &DateTime) -> Option<Instant> {
         let (wall, at) = self.clock?;
-        let since_origin = |time: &DateTime| {
-            let (seconds, nanoseconds) = moment(time, self.config.local_offset);
-            i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
-        };
-        let ahead = u64::try_from(since_origin(time) - since_origin(&wall)).ok()?;
-        Some(at + Duration::from_nanos(ahead)).filter(|due| *due > self.now)
+        let (seconds, nanoseconds) = moment(time, self.config.local_offset);
+        let (wall_seconds, wall_nanoseconds) = moment(&wall, self.config.local_offset);
+        let mut seconds = seconds.checked_sub(wall_seconds)?;
+        let mut nanoseconds = i64::from(nanoseconds) - i64::from(wall_nanoseconds);
+        if nanoseconds < 0 {
+            seconds -= 1;
+            nanoseconds += 1_000_000_000;
+        }
+        // What lies behind has no length.
+        let seconds = u64::try_from(seconds).ok()?;
+        Some(at + Duration::new(seconds, nanoseconds as u32)).filter(|due| *due > self.now)
     }
 
     /// What the wall clock reads now.
@@ -819,5 +825,12 @@ fn write_samples(samples: &[pending::Sample], writer: &mut Writer<'_>) {
 }
 
 fn bad_request(reason: &(impl core::fmt::Display + ?Sized)) -> StanzaError {
-    StanzaError::new(StanzaCondition::BadRequest).with_text(alloc::format!("{reason}"))
+    refusal(StanzaCondition::BadRequest, alloc::format!("{reason}"))
+}
+
+/// An error with a text of ours.
+fn refusal(condition: StanzaCondition, text: impl Into<Box<str>>) -> StanzaError {
+    let mut error = StanzaError::new(condition).with_text(text);
+    error.lang = Some("en".into());
+    error
 }

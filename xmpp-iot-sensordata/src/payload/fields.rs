@@ -505,7 +505,8 @@ fn attribute_size(name: &str, value: &str) -> Option<usize> {
     Some(" =''".len() + name.len() + text_size(value)?)
 }
 
-fn text_size(text: &str) -> Option<usize> {
+/// The most bytes that a text takes; `None` when it cannot stand in XML.
+pub(crate) fn text_size(text: &str) -> Option<usize> {
     text.chars().try_fold(0, |size, each| {
         Some(
             size + match each {

@@ -30,7 +30,7 @@ mod request;
 
 pub use self::fields::{Fields, FieldsRef, NodeFields, NodeFieldsRef, Sample, SampleRef};
 pub(crate) use self::fields::{
-    SAMPLE_SIZE, failure_size, field_size, node_size, write_field, write_fields_start,
+    SAMPLE_SIZE, failure_size, field_size, node_size, text_size, write_field, write_fields_start,
     write_node_start, write_sample_start,
 };
 pub use self::request::Request;

@@ -43,7 +43,7 @@ use xmpp_core::jid::Jid;
 use xmpp_core::time::Instant;
 use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
 
-use crate::model::ReadoutRequest;
+use crate::model::{NodeFailure, ReadoutRequest};
 use crate::payload::{Accepted, Cancel, Done, Failure, FieldsRef, Rejected, Request, Started};
 use crate::stanza::{Envelope, Kind, start_iq};
 
@@ -465,10 +465,8 @@ impl Requester {
         let failures = failure
             .errors
             .into_iter()
-            .map(|error| crate::model::NodeFailure::from(error));
-        let failures = failures
-            .map(crate::model::NodeFailure::into_owned)
-            .collect();
+            .map(|error| NodeFailure::from(error).into_owned());
+        let failures = failures.collect();
         self.events.push_back(Event::Failures { readout, failures });
         if failure.done {
             self.finish(readout);

@@ -183,10 +183,16 @@ pub fn message(content: &str) -> Element {
 }
 
 pub fn message_from(from: &str, content: &str) -> Element {
-    let (name, rest) = content.split_at(content.find([' ', '>', '/']).unwrap());
+    let content = ours(content);
     stanza(&format!(
-        "<message from='{from}' to='{READER}'>{name} xmlns='urn:xmpp:iot:sensordata'{rest}</message>"
+        "<message from='{from}' to='{READER}'>{content}</message>"
     ))
+}
+
+/// The element, in our namespace.
+pub fn ours(xml: &str) -> String {
+    let (name, rest) = xml.split_at(xml.find([' ', '>', '/']).unwrap());
+    format!("{name} xmlns='urn:xmpp:iot:sensordata'{rest}")
 }
 
 /// `fields` with one number per value, all momentary.

@@ -317,10 +317,16 @@ impl Code {
                 let missing = quote!(missing_attribute(element, #name));
                 value(count, &quote!(self.#place), &missing)
             }
-            Kind::Lang { count } => {
-                self.attribute(place, "lang", Some(quote!(__xml::XML)), count);
-                let missing = quote!(missing_attribute(element, "xml:lang"));
-                value(count, &quote!(self.#place), &missing)
+            Kind::Lang { item } => {
+                self.has_attributes = true;
+                self.places.extend(quote!(#place: __xml::Option<#item>,));
+                self.attributes.extend(quote! {
+                    "lang" if attribute.namespace() == __xml::XML => {
+                        self.#place = __xml::lang::<#item>(element, attribute)?;
+                        __xml::Ok(true)
+                    }
+                });
+                quote!(self.#place)
             }
             Kind::Text {
                 count: Count::One(ty) | Count::Many(ty),

@@ -158,9 +158,7 @@ pub(crate) enum Kind {
         namespace: Option<Expr>,
         count: Count,
     },
-    Lang {
-        count: Count,
-    },
+    Lang { item: Type },
     Text {
         count: Count,
     },
@@ -560,9 +558,13 @@ fn field(index: usize, field: &syn::Field, head: &Head) -> Result<Field> {
         _ => {
             kind.bare()?;
             match &*key {
-                "lang" => Kind::Lang {
-                    count: count(false)?,
-                },
+                "lang" => {
+                    let item = argument(&ty, "Option").ok_or_else(|| {
+                        let message = "a language may be absent: write `Option<Cow<str>>`";
+                        Error::new(ty.span(), message)
+                    })?;
+                    Kind::Lang { item }
+                }
                 "text" => Kind::Text {
                     count: count(false)?,
                 },

@@ -147,11 +147,11 @@ fn attribute(field: &Field) -> TokenStream {
             count,
             &|value| quote!(__xml::write_attribute_ns(writer, #name, #namespace, #value);),
         ),
-        Kind::Lang { count } => counted(
-            field,
-            count,
-            &|value| quote!(writer.lang(&__xml::ToXmlText::to_xml_text(#value));),
-        ),
+        Kind::Lang { .. } => quote! {
+            if let __xml::Some(value) = #binding {
+                writer.lang(&__xml::ToXmlText::to_xml_text(value));
+            }
+        },
         Kind::Flatten => quote!(__xml::ToGroup::write_attributes(#binding, writer);),
         Kind::Text { .. }
         | Kind::Child { .. }

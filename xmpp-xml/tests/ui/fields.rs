@@ -39,6 +39,8 @@ struct Numbers {
     rest: Unknown,
     #[xml(flag)]
     flag: Option<bool>,
+    #[xml(lang)]
+    lang: String,
 }
 
 #[derive(FromXml)]
