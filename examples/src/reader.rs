@@ -16,7 +16,7 @@ use xmpp_xml::Element;
 
 use crate::contacts::Contacts;
 use crate::failure::{Failure, FailureKind};
-use crate::session::{Clock, answer, describe, flush, send_presence};
+use crate::session::{Clock, answer, describe, flush, handle_basics, send_presence};
 
 /// How many devices are remembered as being there: enough for any roster, and no room for a flood.
 const MOST_PRESENT: usize = 10_000;
@@ -60,7 +60,8 @@ impl Reader {
     /// # Errors
     /// When there is no connection or no login.
     pub async fn log_in(config: Config, patience: Duration) -> Result<Self, Failure> {
-        let (client, incoming) = Client::connect(config.request_timeout(patience)).await?;
+        let (client, incoming) =
+            Client::connect(handle_basics(config).request_timeout(patience)).await?;
         let contacts = Contacts::load(&client).await?;
         let _ = send_presence(&client, PresenceType::Available, None).await?;
         let requester = RequesterConfig::new()

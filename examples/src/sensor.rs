@@ -13,6 +13,7 @@ use xmpp_client::{Client, Config, Incoming};
 use xmpp_core::disco::Disco;
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::{Jid, JidRef};
+use xmpp_core::mux::Selector;
 use xmpp_core::stanza::{PresenceType, Stanza};
 use xmpp_iot_sensordata::device::{AnswerError, Device, DeviceConfig, Event, Nodes, Ticket};
 use xmpp_iot_sensordata::model::{
@@ -27,7 +28,8 @@ use crate::failure::Failure;
 use crate::history::History;
 use crate::machine::{Category, Machine, Reading, Value};
 use crate::session::{
-    Clock, answer, date_time, describe, flush, send_presence, system_time, wall_clock,
+    Clock, answer, date_time, describe, flush, handle_basics, send_presence, system_time,
+    wall_clock,
 };
 
 /// The one node of the device.
@@ -57,6 +59,11 @@ impl Sensor {
         allowed: impl IntoIterator<Item = Jid>,
     ) -> Result<Self, Failure> {
         let machine = Machine::new().map_err(Failure::local)?;
+        let config = handle_basics(config)
+            .handle(Selector::iq_get("req", payload::NAMESPACE))
+            .handle(Selector::iq_set("req", payload::NAMESPACE))
+            .handle(Selector::iq_get("cancel", payload::NAMESPACE))
+            .handle(Selector::iq_set("cancel", payload::NAMESPACE));
         let (client, incoming) = Client::connect(config).await?;
         let contacts = Contacts::load(&client).await?;
         send_presence(&client, PresenceType::Available, None)

@@ -1,18 +1,19 @@
 //! What sensor and reader have in common on their streams: time, engines that write stanzas, courtesy to strangers.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use xmpp_client::{Client, Delivery, SendError};
+use xmpp_client::{Client, Config, Delivery, SendError};
 use xmpp_core::disco::{Disco, Entity, info};
+use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::{Jid, JidRef};
+use xmpp_core::mux::Selector;
 use xmpp_core::ns;
 use xmpp_core::ping::Ping;
 use xmpp_core::stanza::{Iq, IqType, PresenceBuilder, PresenceType};
 use xmpp_core::time::Instant;
 use xmpp_xml::value::DateTime;
-use xmpp_xml::{Element, ToXml, Writer};
+use xmpp_xml::{Element, Writer};
 
 use crate::contacts::Contacts;
 use crate::failure::Failure;
@@ -81,7 +82,7 @@ pub fn send_presence(
     async { Ok(sending.await?) }
 }
 
-/// Sends everything that an engine has to send, waiting where the stream is slow.
+/// Sends everything that an engine has to send, stanza by stanza, waiting where the stream is slow.
 ///
 /// # Errors
 /// When the stream has ended.
@@ -89,46 +90,29 @@ pub async fn flush(
     client: &Client,
     poll_transmit: &mut (dyn FnMut(&mut Writer<'_>) -> bool + Send),
 ) -> Result<(), Failure> {
-    while let Some(sending) = send_next(client, poll_transmit) {
-        sending.await?;
-    }
-    Ok(())
-}
-
-/// The next stanza of an engine on its way; `None` when it has none.
-fn send_next(
-    client: &Client,
-    poll_transmit: &mut (dyn FnMut(&mut Writer<'_>) -> bool + Send),
-) -> Option<impl Future<Output = Result<(), Failure>> + use<>> {
-    let next = Next {
-        poll: RefCell::new(poll_transmit),
-        written: RefCell::new(false),
-    };
-    let sending = client.send(&next);
-    next.written.into_inner().then_some(async {
+    loop {
+        let sending = client.send_with(&mut |writer| {
+            poll_transmit(writer);
+        });
         match sending.await {
-            Ok(_) => Ok(()),
+            Ok(_) => {}
+            Err(SendError::NoStanza) => return Ok(()),
             // The engine checks its texts before it takes them; what is left is not worth the stream.
             Err(SendError::Write(error)) => {
                 tracing::warn!(%error, "a stanza could not be written");
-                Ok(())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
-    })
-}
-
-/// The next stanza of an engine, as a payload.
-struct Next<'p> {
-    poll: RefCell<&'p mut (dyn FnMut(&mut Writer<'_>) -> bool + Send)>,
-    written: RefCell<bool>,
-}
-
-impl ToXml for Next<'_> {
-    fn to_xml(&self, writer: &mut Writer<'_>) {
-        let written = (self.poll.borrow_mut())(writer);
-        *self.written.borrow_mut() |= written;
     }
+}
+
+/// The requests that [`answer`] and the contacts see to; an engine adds its own.
+pub fn handle_basics(config: Config) -> Config {
+    config
+        .handle(Selector::iq_get("ping", ns::PING))
+        .handle(Selector::iq_get("query", ns::DISCO_INFO))
+        .handle(Selector::iq_get("query", ns::DISCO_ITEMS))
+        .handle(Selector::iq_set("query", ns::ROSTER))
 }
 
 /// Describes this program to whoever discovers it.
@@ -179,7 +163,8 @@ pub async fn answer(
         if answered {
             return Ok(());
         }
-        client.refuse_unknown(stanza.root()).await?
+        let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
+        client.refuse(stanza.root(), &error).await?
     };
     drop(delivery);
     Ok(())

@@ -8,7 +8,7 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::StanzaError;
 use xmpp_core::jid::Jid;
 use xmpp_core::stanza::{Iq, IqBuilder, IqType, error_reply};
-use xmpp_xml::{Element, ElementRef, FromXml, ToXml};
+use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
 
 use crate::config::Config;
 use crate::driver::Driver;
@@ -83,7 +83,18 @@ impl Client {
         &self,
         stanza: &dyn ToXml,
     ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
-        self.shared().send(&|writer| stanza.to_xml(writer))
+        self.send_with(&mut |writer| stanza.to_xml(writer))
+    }
+
+    /// Sends what is written here: one or several stanzas, as engines write them.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent. [`SendError::NoStanza`] if nothing was written.
+    pub fn send_with(
+        &self,
+        write: &mut dyn FnMut(&mut Writer<'_>),
+    ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
+        self.shared().send(write)
     }
 
     /// Asks for something (IQ `get`) and waits for the result. Without `to`, one's own account is asked.
@@ -135,7 +146,7 @@ impl Client {
         stanza: ElementRef<'_>,
         error: &StanzaError,
     ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
-        self.shared().send(&|writer| {
+        self.shared().send(&mut |writer| {
             error_reply(stanza, error, writer);
         })
     }
@@ -155,7 +166,7 @@ impl Client {
     ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
         let opened = self.shared().open_request(to);
         let opened = opened.map(|(request, reply)| {
-            let sending = self.shared().send(&|writer| {
+            let sending = self.shared().send(&mut |writer| {
                 let id = request.id();
                 let iq = if kind == IqType::Get {
                     IqBuilder::get(id)

@@ -107,7 +107,7 @@ impl Shared {
     /// Writes straight into the stream where there is room, and else aside, to be sent once there is.
     pub(crate) fn send(
         self: &Arc<Self>,
-        write: &dyn Fn(&mut Writer<'_>),
+        write: &mut dyn FnMut(&mut Writer<'_>),
     ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
         let shared = Arc::clone(self);
         let mut aside = Vec::new();
