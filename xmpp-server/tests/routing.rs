@@ -35,6 +35,26 @@ async fn a_message_reaches_the_resource_that_it_is_addressed_to() {
 }
 
 #[tokio::test]
+async fn the_language_of_the_sender_goes_with_its_stanzas() {
+    let server = server(&["juliet", "romeo"]).await;
+    let mut juliet = server.client("juliet/balcony").await;
+    let mut romeo = server.client("romeo/orchard").await;
+    romeo
+        .send(
+            "<message to='juliet@example.com/balcony'><body>hi</body></message>\
+             <message to='juliet@example.com/balcony' xml:lang='de'><body>ah</body></message>",
+        )
+        .await;
+    romeo.sync().await;
+    let got = juliet.sync().await;
+    let languages: Vec<_> = got
+        .iter()
+        .map(|stanza| stanza.root().lang().unwrap())
+        .collect();
+    assert_eq!(languages, ["en", "de"]);
+}
+
+#[tokio::test]
 async fn stanzas_arrive_in_the_order_in_which_they_were_sent() {
     let server = server(&["juliet", "romeo"]).await;
     let mut juliet = server.available("juliet/balcony").await;
