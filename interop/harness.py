@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import pwd
 import queue
@@ -20,6 +21,9 @@ import slixmpp
 DOMAIN = "interop.example"
 PROGRAMS = Path(os.environ.get("INTEROP_PROGRAMS", "../target/debug"))
 WORK = Path(os.environ.get("INTEROP_WORK") or tempfile.mkdtemp(prefix="interop."))
+
+# What slixmpp sends and receives is in the log that a failure prints.
+logging.basicConfig(filename=WORK / "slixmpp.log", level=logging.DEBUG, format="%(asctime)s %(message)s")
 
 # Seconds that anything may take. Generous, because the machine may be busy; nothing waits for it when all is well.
 PATIENCE = 30
@@ -274,9 +278,9 @@ class Client(slixmpp.ClientXMPP):
         self.outcome = asyncio.get_running_loop().create_future()
         for event in ("session_start", "failed_auth", "ssl_invalid_chain", "connection_failed", "stream_error"):
             self.add_event_handler(event, lambda data, event=event: self._settle(event))
-        self.add_event_handler("message", self.messages.put_nowait)
-        for event in ("presence_available", "presence_unavailable", "presence_subscribe", "presence_subscribed"):
-            self.add_event_handler(event, self.presences.put_nowait)
+        for event in ("message", "message_error"):
+            self.add_event_handler(event, self.messages.put_nowait)
+        self.add_event_handler("presence", self.presences.put_nowait)
 
     def _settle(self, event):
         if not self.outcome.done():
@@ -291,6 +295,8 @@ class Client(slixmpp.ClientXMPP):
         outcome = await self.attempt()
         if outcome != "session_start":
             raise AssertionError(f"{self.boundjid} could not log in: {outcome}")
+        # Who has asked for the roster is told of changes to it, and of what becomes of requests to subscribe.
+        await self.get_roster()
         return self
 
     def mechanism(self):

@@ -29,7 +29,7 @@ class Readouts:
         self.assertEqual(found["Memory used"]["unit"], "B")
         self.assertRegex(found["Memory used"]["value"], r"^[0-9]+$")
         self.assertRegex(found["Load, 1 minute"]["value"], r"^[0-9]+\.[0-9]{2}$")
-        self.assertEqual(found["Uptime"]["typename"], "timeSpan")
+        self.assertEqual(found["Uptime"]["unit"], "s")
         self.assertEqual(found["Uptime"]["flags"].get("momentary"), "true")
         self.assertNotIn("Memory total", found, "state was not asked for")
         taken = next(call for call in arrived if call["fields"])
