@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import pwd
 import queue
@@ -20,6 +21,9 @@ import slixmpp
 DOMAIN = "interop.example"
 PROGRAMS = Path(os.environ.get("INTEROP_PROGRAMS", "../target/debug"))
 WORK = Path(os.environ.get("INTEROP_WORK") or tempfile.mkdtemp(prefix="interop."))
+
+# What slixmpp sends and receives is in the log that a failure prints.
+logging.basicConfig(filename=WORK / "slixmpp.log", level=logging.DEBUG, format="%(asctime)s %(message)s")
 
 # Seconds that anything may take. Generous, because the machine may be busy; nothing waits for it when all is well.
 PATIENCE = 30
@@ -123,7 +127,7 @@ class Prosody:
 class Program:
     """One of our programs. Its standard output is read line by line, its standard error goes to a log."""
 
-    def __init__(self, name, *arguments, password=None, folder=None):
+    def __init__(self, name, *arguments, password=None, folder=None, stdin=subprocess.DEVNULL):
         self.name = name
         folder = folder or new_folder(name)
         self.log = folder / f"{name}.log"
@@ -134,7 +138,7 @@ class Program:
         self.errors = self.log.open("wb")
         self.process = subprocess.Popen(
             [str(PROGRAMS / name), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
@@ -154,6 +158,11 @@ class Program:
     def next_line(self, timeout=PATIENCE):
         """The next line of standard output; none at its end."""
         return self._queue.get(timeout=timeout)
+
+    def write_line(self, line):
+        """Writes a line to standard input, which has to be a pipe."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def wait_for_line(self, text, timeout=PATIENCE):
         """The next line of standard output that contains `text`."""
@@ -182,6 +191,8 @@ class Program:
         code = stop_process(self.process)
         self._reader.join(PATIENCE)
         self.process.stdout.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.errors.close()
         return code
 
@@ -212,7 +223,7 @@ class OurServer:
     def register(self, user, password):
         """Makes an account, before the server runs, and gives its JID."""
         subprocess.run(
-            [str(PROGRAMS / "server"), "user", "add", "--data", str(self.data), user],
+            [str(PROGRAMS / "server"), "user", "add", "--data", str(self.data), f"{user}@{DOMAIN}"],
             check=True, input=password + "\n", text=True, capture_output=True, timeout=PATIENCE,
         )
         return f"{user}@{DOMAIN}"
@@ -267,9 +278,9 @@ class Client(slixmpp.ClientXMPP):
         self.outcome = asyncio.get_running_loop().create_future()
         for event in ("session_start", "failed_auth", "ssl_invalid_chain", "connection_failed", "stream_error"):
             self.add_event_handler(event, lambda data, event=event: self._settle(event))
-        self.add_event_handler("message", self.messages.put_nowait)
-        for event in ("presence_available", "presence_unavailable", "presence_subscribe", "presence_subscribed"):
-            self.add_event_handler(event, self.presences.put_nowait)
+        for event in ("message", "message_error"):
+            self.add_event_handler(event, self.messages.put_nowait)
+        self.add_event_handler("presence", self.presences.put_nowait)
 
     def _settle(self, event):
         if not self.outcome.done():
@@ -284,6 +295,8 @@ class Client(slixmpp.ClientXMPP):
         outcome = await self.attempt()
         if outcome != "session_start":
             raise AssertionError(f"{self.boundjid} could not log in: {outcome}")
+        # Who has asked for the roster is told of changes to it, and of what becomes of requests to subscribe.
+        await self.get_roster()
         return self
 
     def mechanism(self):
@@ -347,10 +360,18 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(client.log_out)
         return client
 
-    def program(self, name, *arguments, **options):
-        program = Program(name, *arguments, **options)
+    def program(self, name, user, *arguments, **options):
+        """One of our programs, logged in as that user."""
+        account = ["--jid", f"{user}@{DOMAIN}", "--server", f"127.0.0.1:{self.server.port}", "--ca", self.server.ca]
+        program = Program(name, *account, *arguments, password=password_of(user), **options)
         self.addCleanup(program.stop)
         return program
+
+    def sensor(self, user, *contacts):
+        """Our sensor, online, and its full address."""
+        arguments = [argument for contact in contacts for argument in ("--contact", f"{contact}@{DOMAIN}")]
+        sensor = self.program("sensor", user, *arguments)
+        return sensor, sensor.wait_for_line(f"{user}@{DOMAIN}/")
 
 
 def password_of(user):

@@ -21,7 +21,7 @@ use xmpp_iot_sensordata::model::{
 };
 use xmpp_iot_sensordata::payload;
 use xmpp_xml::Element;
-use xmpp_xml::value::{self, DateTime};
+use xmpp_xml::value::DateTime;
 
 use crate::contacts::Contacts;
 use crate::failure::Failure;
@@ -258,23 +258,21 @@ impl Sensor {
 fn field(reading: &Reading, categories: Categories) -> Field<'static> {
     let name = reading.name.clone();
     let field = match &reading.value {
-        Value::Count(count) => {
-            let number = Decimal::parse(count.to_string())
-                .unwrap_or_else(|_| Decimal::from_f64(*count as f64, 0));
-            Field::numeric(name, number, reading.unit)
-        }
+        Value::Count(count) => Field::numeric(name, whole(*count), reading.unit),
         Value::Decimal { value, decimals } => {
             Field::numeric(name, Decimal::from_f64(*value, *decimals), reading.unit)
         }
-        Value::Span(span) => Field::duration(
-            name,
-            value::Duration::new(0, Duration::from_secs(span.as_secs())),
-        ),
+        // As a number, which readers that know no durations (slixmpp's) understand, too.
+        Value::Span(span) => Field::numeric(name, whole(span.as_secs()), reading.unit),
         Value::Text(text) => Field::string(name, text.clone()),
     };
     field
         .categories(categories)
         .quality(Quality::AUTOMATIC_READOUT)
+}
+
+fn whole(number: u64) -> Decimal<'static> {
+    Decimal::parse(number.to_string()).unwrap_or_else(|_| Decimal::from_f64(number as f64, 0))
 }
 
 fn categories(category: Category) -> Categories {

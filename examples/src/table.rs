@@ -74,7 +74,8 @@ impl<W: Write> Table<W> {
             unit,
             categories,
         } = *row;
-        let cells = [timestamp, node, name, value, unit, categories].map(shown);
+        let cells =
+            [timestamp, node, name, value, unit, categories].map(|cell| shown(cell, WIDEST));
         for (width, cell) in self.widths.iter_mut().zip(&cells) {
             *width = (*width).max(cell.chars().count());
         }
@@ -144,12 +145,13 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// A text made safe for one line of a terminal.
-fn shown(text: &str) -> String {
+/// A text made safe for one line of a terminal: control characters shown, and cut when it is longer than
+/// `widest` characters.
+pub fn shown(text: &str, widest: usize) -> String {
     let mut cell = String::new();
-    let mut width = 0;
+    let mut width: usize = 0;
     for character in text.chars() {
-        if width >= WIDEST - 1 && text.chars().count() > WIDEST {
+        if width.saturating_add(1) >= widest && text.chars().count() > widest {
             cell.push('…');
             break;
         }
