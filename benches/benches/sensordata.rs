@@ -138,7 +138,10 @@ fn encode(criterion: &mut Criterion) {
 
 /// The same data as one would write it for minidom: a tree, and a conversion by hand.
 mod by_hand {
+    use std::sync::LazyLock;
+
     use minidom::Element;
+    use minidom::rxml::NcName;
     use xmpp_iot_sensordata::payload;
 
     use super::{Categories, FIELDS, NAMESPACE, Quality, Value};
@@ -204,10 +207,38 @@ mod by_hand {
         }
     }
 
+    /// Names that minidom wants checked, checked once.
+    struct Names {
+        node_id: NcName,
+        value: NcName,
+        name: NcName,
+        historical_minute: NcName,
+        automatic_readout: NcName,
+        unit: NcName,
+        seqnr: NcName,
+        done: NcName,
+    }
+
+    static NAMES: LazyLock<Names> = LazyLock::new(|| {
+        let name = |text: &str| NcName::try_from(text).unwrap();
+        Names {
+            node_id: name("nodeId"),
+            value: name("value"),
+            name: name("name"),
+            historical_minute: name("historicalMinute"),
+            automatic_readout: name("automaticReadout"),
+            unit: name("unit"),
+            seqnr: name("seqnr"),
+            done: name("done"),
+        }
+    });
+
     pub(super) fn write(readout: &Readout, out: &mut Vec<u8>) {
+        let names = &*NAMES;
+        let name = NcName::clone;
         let mut node = Element::builder("node", NAMESPACE);
         if let Some(first) = readout.fields.first() {
-            node = node.attr("nodeId", first.node.clone());
+            node = node.attr(name(&names.node_id), first.node.clone());
         }
         for sample in readout
             .fields
@@ -215,10 +246,10 @@ mod by_hand {
         {
             let mut timestamp = Element::builder("timestamp", NAMESPACE);
             if let Some(first) = sample.first() {
-                timestamp = timestamp.attr("value", first.time.clone());
+                timestamp = timestamp.attr(name(&names.value), first.time.clone());
             }
             for field in sample {
-                let (name, value, unit) = match &field.value {
+                let (kind, value, unit) = match &field.value {
                     Measured::Boolean(value) => ("boolean", value.to_string(), None),
                     Measured::String(text) => ("string", text.clone(), None),
                     Measured::Int(value) => ("int", value.to_string(), None),
@@ -226,25 +257,25 @@ mod by_hand {
                         ("numeric", value.clone(), Some(unit.clone()))
                     }
                 };
-                let element = Element::builder(name, NAMESPACE)
-                    .attr("name", field.name.clone())
+                let element = Element::builder(kind, NAMESPACE)
+                    .attr(name(&names.name), field.name.clone())
                     .attr(
-                        "historicalMinute",
+                        name(&names.historical_minute),
                         field.historical_minute.then_some("true"),
                     )
                     .attr(
-                        "automaticReadout",
+                        name(&names.automatic_readout),
                         field.automatic_readout.then_some("true"),
                     )
-                    .attr("value", value)
-                    .attr("unit", unit);
+                    .attr(name(&names.value), value)
+                    .attr(name(&names.unit), unit);
                 timestamp = timestamp.append(element);
             }
             node = node.append(timestamp);
         }
         let root = Element::builder("fields", NAMESPACE)
-            .attr("seqnr", readout.seqnr.to_string())
-            .attr("done", readout.done.then_some("true"))
+            .attr(name(&names.seqnr), readout.seqnr.to_string())
+            .attr(name(&names.done), readout.done.then_some("true"))
             .append(node)
             .build();
         root.write_to(out).unwrap();

@@ -75,7 +75,7 @@ fn rxml_events(text: &[u8]) -> usize {
                     events += 1;
                 }
                 Ok(None) | Err(rxml::error::EndOrError::NeedMoreData) => break,
-                Err(error) => unreachable!("{error}"),
+                Err(error) => unreachable!("{error:?}"),
             }
         }
     }

@@ -2,6 +2,10 @@
 
 use std::io::{self, Write};
 
+use xmpp_iot_sensordata::model::{Reading, Value};
+
+use crate::reader::Arrival;
+
 /// Writes fields as an aligned table. What is not known beforehand is how wide the cells will be: columns start at
 /// a sensible width and grow when a wider cell comes.
 #[derive(Debug)]
@@ -81,6 +85,42 @@ impl<W: Write> Table<W> {
         }
         self.rows += 1;
         self.line(&cells)
+    }
+
+    /// Writes what has arrived of a readout as a row.
+    ///
+    /// # Errors
+    /// What the output fails with.
+    pub fn arrival(&mut self, arrival: &Arrival<'_>) -> io::Result<()> {
+        match arrival {
+            Arrival::Reading(reading) => self.reading(reading),
+            Arrival::Failure(failure) => self.row(&Row {
+                timestamp: &failure
+                    .time
+                    .map(|time| time.to_string())
+                    .unwrap_or_default(),
+                node: &failure.node.id,
+                name: "FAILURE",
+                value: &failure.text,
+                ..Row::default()
+            }),
+        }
+    }
+
+    fn reading(&mut self, reading: &Reading<'_>) -> io::Result<()> {
+        let field = &reading.field;
+        let value = match &field.value {
+            Value::Numeric { number, .. } => number.to_string(),
+            value => value.to_string(),
+        };
+        self.row(&Row {
+            timestamp: &reading.time.to_string(),
+            node: &reading.node.id,
+            name: &field.name,
+            value: &value,
+            unit: field.value.unit().unwrap_or_default(),
+            categories: &field.categories.to_string(),
+        })
     }
 
     /// Gives back where it wrote to.

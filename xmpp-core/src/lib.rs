@@ -175,3 +175,8 @@ pub mod ping;
 pub mod stanza;
 pub mod stream;
 pub mod time;
+
+/// The first program of the README, which is tested with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 use xmpp_core::error::{ErrorType, StanzaCondition, StanzaError, StreamCondition, StreamError};

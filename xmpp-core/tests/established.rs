@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 mod support;
@@ -219,6 +220,17 @@ fn a_silent_stream_is_kept_alive_with_a_space() {
     let mut quiet = Side::established_client(client_config().keepalive(None));
     assert_eq!(quiet.wait(interval * 100), "");
     assert_eq!(quiet.stream.poll_timeout(), None);
+}
+
+#[test]
+fn a_client_keeps_its_stream_alive_every_five_minutes_unless_told_otherwise() {
+    let client = Side::established_client(client_config());
+    assert_eq!(
+        client.stream.poll_timeout(),
+        Some(client.now + Duration::from_secs(300))
+    );
+    let server = Side::established_server(server_config());
+    assert_eq!(server.stream.poll_timeout(), None);
 }
 
 #[test]

@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 mod support;
@@ -347,6 +348,15 @@ fn features_come_in_any_order_and_unknown_ones_are_passed_over() {
     let client = Side::secured_client(client_config(), features);
     assert!(client.said.contains("<auth"), "{}", client.said);
     assert!(client.said.contains("mechanism='SCRAM-SHA-256'"));
+}
+
+#[test]
+fn starttls_that_is_offered_inside_tls_is_passed_over() {
+    let features = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>\
+                    <mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+                    <mechanism>SCRAM-SHA-256</mechanism></mechanisms>";
+    let client = Side::secured_client(client_config(), features);
+    assert!(client.said.contains("<auth") && !client.said.contains("<starttls"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 use xmpp_core::error::{ErrorType, StanzaCondition, StanzaError};
@@ -193,10 +194,7 @@ fn texts_come_with_their_languages() {
         );
         assert!(message.error().is_none());
     });
-    assert_eq!(
-        message("<message/>", |message| message.body().is_none()),
-        true
-    );
+    assert!(message("<message/>", |message| message.body().is_none()));
 }
 
 #[test]

@@ -168,6 +168,40 @@ mod tests {
         );
     }
 
+    /// `IS` is true for types that can be compared with `==`.
+    struct Comparable<T>(core::marker::PhantomData<T>);
+
+    impl<T: PartialEq> Comparable<T> {
+        const IS: bool = true;
+    }
+
+    trait NotComparable {
+        const IS: bool = false;
+    }
+
+    impl<T> NotComparable for Comparable<T> {}
+
+    #[test]
+    fn keys_are_compared_in_constant_time_only() {
+        const { assert!(Comparable::<u8>::IS) };
+        const { assert!(!Comparable::<Key>::IS) };
+        const { assert!(!Comparable::<crate::DerivedKeys>::IS) };
+        let key = |bytes: &[u8]| Key::from_slice(bytes);
+        assert!(bool::from(key(b"pencil").matches(&key(b"pencil"))));
+        for other in [&b"pencim"[..], b"pencilx", b"penci", b"", b"Pencil"] {
+            assert!(!bool::from(key(b"pencil").matches(&key(other))));
+        }
+    }
+
+    #[test]
+    fn keys_are_zeroed_when_dropped() {
+        fn on_drop<T: ZeroizeOnDrop>() {}
+        on_drop::<Key>();
+        let mut key = Key::from_slice(b"pencil");
+        key.zeroize();
+        assert_eq!((key.bytes, key.len), ([0; 64], 0));
+    }
+
     #[test]
     fn a_key_is_not_shown() {
         assert_eq!(format!("{:?}", Key::from_slice(b"secret")), "[redacted]");

@@ -115,3 +115,8 @@ pub use nonce::{InvalidNonce, Nonce};
 pub use policy::Policy;
 pub use prepare::{Preparation, PrepareError, saslprep};
 pub use server::{Server, ServerConfig, Step};
+
+/// The programs of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -55,3 +55,21 @@ impl fmt::Display for InvalidNonce {
 }
 
 impl core::error::Error for InvalidNonce {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_144_bits_of_printable_text() {
+        for byte in [0x00, 0x41, 0xff] {
+            let text = Nonce::new([byte; 18]).into_text();
+            assert_eq!(STANDARD.decode(&text).unwrap(), [byte; 18]);
+            assert!(is_nonce(&text));
+        }
+        for text in ["", ",", "a,b", "a b", "a\n", "\u{e4}", "\u{7f}"] {
+            assert_eq!(Nonce::from_text(text), Err(InvalidNonce), "{text:?}");
+        }
+        assert!(Nonce::from_text("a=b+/~!").is_ok());
+    }
+}

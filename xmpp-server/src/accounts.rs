@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use xmpp_core::error::StreamCondition;
 use xmpp_core::jid::{Jid, JidError};
 use xmpp_sasl::{DeriveError, Hash, StoredCredentials};
 
-use crate::outbox::Turn;
 use crate::router::Router;
 use crate::storage::{Account, Batch, StoreError};
 
@@ -55,16 +53,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Address`], or what the store says.
     pub async fn remove(&self, user: &str) -> Result<(), AccountError> {
-        let address = self.address(user)?;
-        let _guard = self.router.lock_account(&address).await;
-        self.router
-            .commit(Batch::new().remove_account(address.as_str()))
-            .await?;
-        let mut turn = Turn::new();
-        self.router
-            .read()
-            .close(address.as_str(), StreamCondition::NotAuthorized, &mut turn);
-        Ok(())
+        Ok(self.router.remove_account(&self.address(user)?).await?)
     }
 
     /// Whether there is an account of this name.

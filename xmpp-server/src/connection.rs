@@ -119,14 +119,18 @@ enum Errand {
 impl Task {
     /// Goes on until there is an errand, or the connection has ended: `None`.
     async fn next_errand(&mut self, stop: &mut watch::Receiver<bool>) -> Option<Errand> {
+        // Those that were bound when the server stopped are told through their outbox.
         let is_unbound = self.handle.is_none();
-        tokio::select! {
-            biased;
-            errand = poll_fn(|context| self.poll_errand(context)) => return errand,
-            // Bound clients are told through their outbox.
-            _ = stop.wait_for(|stop| *stop), if is_unbound => {}
+        if !*stop.borrow() {
+            tokio::select! {
+                biased;
+                errand = poll_fn(|context| self.poll_errand(context)) => return errand,
+                _ = stop.wait_for(|stop| *stop), if is_unbound => {}
+            }
         }
-        self.end(StreamCondition::SystemShutdown);
+        if !self.stream.is_closed() {
+            self.end(StreamCondition::SystemShutdown);
+        }
         poll_fn(|context| self.poll_errand(context)).await
     }
 
@@ -138,13 +142,12 @@ impl Task {
             if self.connection.is_none() {
                 return Poll::Ready(None);
             }
-            if written.is_ready() {
-                if self.errand.is_some() {
-                    return Poll::Ready(self.errand.take());
-                }
-                if self.stream.is_closed() {
-                    return Poll::Ready(None);
-                }
+            match &self.errand {
+                // TLS begins behind the last byte in clear text.
+                Some(Errand::Tls) if written.is_pending() => {}
+                Some(_) => return Poll::Ready(self.errand.take()),
+                None if written.is_ready() && self.stream.is_closed() => return Poll::Ready(None),
+                None => {}
             }
             let is_open = !self.stream.is_closed();
             let mut is_ready = false;

@@ -101,7 +101,19 @@ pub(crate) fn withdraw(registry: &Registry, of: &str, to: &str, turn: &mut Turn)
 
 /// Answers a probe (RFC 6121 §4.3.2): what the asker may know, and to everybody else what an account that does not
 /// exist would answer.
-pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, turn: &mut Turn) {
+///
+/// What the server says itself repeats the id of the probe; what a client has said keeps its own (§4.3.2.1).
+pub(crate) fn probe(
+    registry: &Registry,
+    asker: &Session,
+    target: JidRef<'_>,
+    id: Option<&str>,
+    turn: &mut Turn,
+) {
+    let say = |kind: PresenceType, from: JidRef<'_>| {
+        let presence = PresenceBuilder::new(kind).from(from);
+        written(&id.map_or(presence, |id| presence.id(id)))
+    };
     let to = &asker.handle;
     let bare = target.to_bare();
     let online = registry.online(bare.as_str());
@@ -128,7 +140,11 @@ pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, tu
             }
         }
         if !answered {
-            asker.push_shared(turn, &gone(target), to.jid.as_str());
+            asker.push_shared(
+                turn,
+                &say(PresenceType::Unavailable, target),
+                to.jid.as_str(),
+            );
         }
         return;
     }
@@ -138,9 +154,9 @@ pub(crate) fn probe(registry: &Registry, asker: &Session, target: JidRef<'_>, tu
         .session(target)
         .is_some_and(|s| s.has_directed_to(to.jid.as_ref()));
     let answer = if directed {
-        written(&PresenceBuilder::new(PresenceType::Available).from(target))
+        say(PresenceType::Available, target)
     } else {
-        written(&PresenceBuilder::new(PresenceType::Unsubscribed).from(bare))
+        say(PresenceType::Unsubscribed, bare)
     };
     asker.push_shared(turn, &answer, to.jid.as_str());
 }

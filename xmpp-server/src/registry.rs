@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use xmpp_core::error::StreamCondition;
 use xmpp_core::jid::{Jid, JidRef};
 
 use crate::outbox::{Outbox, Refused, Shared, Turn};
@@ -118,17 +117,6 @@ impl Registry {
             self.accounts.remove(handle.bare.as_str());
         }
         Some(session)
-    }
-
-    /// Ends all sessions of an account.
-    pub(crate) fn close(&self, bare: &str, condition: StreamCondition, turn: &mut Turn) {
-        for session in self
-            .online(bare)
-            .into_iter()
-            .flat_map(|online| &online.sessions)
-        {
-            session.handle.outbox.close(turn, condition);
-        }
     }
 }
 

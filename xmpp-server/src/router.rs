@@ -118,48 +118,50 @@ impl Router {
         let roster = if self.read().online(bare.as_str()).is_some() {
             Vec::new()
         } else {
-            self.load(bare.clone(), |store, bare| store.roster(bare.as_str()))
-                .await
-                .map_err(|error| store_refusal(&error))?
+            // It may have been removed since it was authenticated.
+            let load = self.load(bare.clone(), |store, bare| {
+                let is_there = store.account(bare.as_str())?.is_some();
+                Ok(is_there.then_some(store.roster(bare.as_str())?))
+            });
+            let roster = load.await.map_err(|error| store_refusal(&error))?;
+            roster.ok_or_else(|| StanzaError::new(StanzaCondition::NotAllowed))?
         };
 
         let mut turn = Turn::new();
         let mut registry = self.write();
-        let mut resource = wanted.unwrap_or(made_up);
+        let resource = wanted.unwrap_or(made_up);
         let address = |resource: &str| {
             bare.with_resource(resource).map_err(|error| {
                 StanzaError::new(StanzaCondition::BadRequest).with_text(error.to_string())
             })
         };
         let mut jid = address(resource)?;
-        let online = registry.online(bare.as_str());
-        if online.is_some_and(|o| o.sessions.len() >= self.rules.sessions_per_account) {
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
-        }
+        let count = registry
+            .online(bare.as_str())
+            .map_or(0, |online| online.sessions.len());
         let older = registry
             .session(jid.as_ref())
             .map(|session| Arc::clone(&session.handle));
-        if let Some(older) = older {
-            match self.rules.conflict {
-                Conflict::Refuse => return Err(StanzaError::new(StanzaCondition::Conflict)),
-                Conflict::Rename => {
-                    resource = made_up;
-                    jid = address(resource)?;
-                }
-                Conflict::Replace => {
-                    older.outbox.close(&mut turn, StreamCondition::Conflict);
-                    // The new session comes before the old one goes, so that the account stays online.
-                }
+        let replaced = match (older, self.rules.conflict) {
+            (Some(_), Conflict::Refuse) => {
+                return Err(StanzaError::new(StanzaCondition::Conflict));
             }
-            let handle = self.handle_for(&mut registry, jid, &bare);
-            registry.add(Arc::clone(&handle), roster);
-            if self.rules.conflict == Conflict::Replace {
-                end(&mut registry, &older, &mut turn);
+            (Some(_), Conflict::Rename) => {
+                jid = address(made_up)?;
+                None
             }
-            return Ok(handle);
+            (older, _) => older,
+        };
+        if replaced.is_none() && count >= self.rules.sessions_per_account {
+            return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
         }
         let handle = self.handle_for(&mut registry, jid, &bare);
+        // The new session comes before the old one goes, so that the account stays online.
         registry.add(Arc::clone(&handle), roster);
+        if let Some(older) = replaced {
+            older.outbox.close(&mut turn, StreamCondition::Conflict);
+            end(&mut registry, &older, &mut turn);
+        }
         Ok(handle)
     }
 
@@ -478,7 +480,7 @@ impl Router {
             PresenceType::Probe => {
                 let registry = self.read();
                 if let Some(asker) = registry.session(handle.jid.as_ref()) {
-                    presence::probe(&registry, asker, to, turn);
+                    presence::probe(&registry, asker, to, presence.id(), turn);
                 }
             }
             PresenceType::Error => {
@@ -824,9 +826,28 @@ impl Router {
         task.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Ends the sessions of an account and keeps new ones and changes out meanwhile.
-    pub(crate) async fn lock_account(&self, bare: &Jid) -> impl Sized + '_ {
-        self.locks.lock([bare.as_str(), bare.as_str()]).await
+    /// Removes an account with its roster, and ends its sessions.
+    pub(crate) async fn remove_account(&self, bare: &Jid) -> Result<(), StoreError> {
+        // Neither a login nor a change of its roster may come between.
+        let _guards = self.locks.lock([bare.as_str(), bare.as_str()]).await;
+        self.commit(Batch::new().remove_account(bare.as_str()))
+            .await?;
+        let mut turn = Turn::new();
+        let mut registry = self.write();
+        let sessions = registry
+            .online(bare.as_str())
+            .map_or(&[][..], |online| &online.sessions);
+        let handles: Vec<_> = sessions
+            .iter()
+            .map(|session| Arc::clone(&session.handle))
+            .collect();
+        for handle in handles {
+            handle
+                .outbox
+                .close(&mut turn, StreamCondition::NotAuthorized);
+            end(&mut registry, &handle, &mut turn);
+        }
+        Ok(())
     }
 }
 

@@ -172,6 +172,31 @@ async fn directed_presence_is_taken_back_by_either_side() {
 }
 
 #[tokio::test]
+async fn presence_for_an_account_reaches_its_available_resources() {
+    let server = server(&["juliet", "romeo"]).await;
+    let mut balcony = server.available("juliet/balcony").await;
+    let mut chamber = server.available("juliet/chamber").await;
+    let mut garden = server.client("juliet/garden").await;
+    let mut romeo = server.client("romeo/orchard").await;
+    balcony.sync().await;
+    for kind in ["", " type='unavailable'"] {
+        romeo
+            .send(&format!("<presence to='juliet@example.com'{kind}/>"))
+            .await;
+        romeo.sync().await;
+        for client in [&mut balcony, &mut chamber] {
+            let got = client.sync().await;
+            assert_eq!(got.len(), 1);
+            assert_eq!(
+                attribute(&got[0], "to").as_deref(),
+                Some("juliet@example.com")
+            );
+        }
+        assert!(garden.sync().await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn directed_presences_are_limited() {
     let config = support::config().directed_presences(2);
     let store = std::sync::Arc::new(xmpp_server::storage::Memory::new());
@@ -202,7 +227,7 @@ async fn a_probe_is_answered_with_what_the_asker_may_know() {
     juliet.sync().await;
     romeo.sync().await;
 
-    let probe = |to: &str| format!("<presence type='probe' to='{to}'/>");
+    let probe = |to: &str| format!("<presence type='probe' id='probe' to='{to}'/>");
     romeo.send(&probe("juliet@example.com")).await;
     let got = romeo.sync().await;
     assert!(got[0].to_string().contains("<show>away</show>"));
@@ -214,6 +239,7 @@ async fn a_probe_is_answered_with_what_the_asker_may_know() {
         nurse.send(&probe(stranger)).await;
         let got = nurse.sync().await;
         assert_eq!(kinds(&got), ["presence:unsubscribed"]);
+        assert_eq!(attribute(&got[0], "id").as_deref(), Some("probe"));
         assert_eq!(attribute(&got[0], "from").as_deref(), Some(stranger));
     }
     juliet

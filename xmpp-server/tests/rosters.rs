@@ -321,6 +321,11 @@ async fn a_waiting_request_survives_a_restart() {
 async fn an_approval_in_advance_is_announced_kept_and_used() {
     let server = server(&["juliet", "romeo"]).await;
     let mut juliet = server.available("juliet/balcony").await;
+    assert!(
+        juliet
+            .heard()
+            .contains("<sub xmlns='urn:xmpp:features:pre-approval'/>")
+    );
     juliet
         .send("<presence type='subscribed' to='romeo@example.com'/>")
         .await;

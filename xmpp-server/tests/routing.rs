@@ -47,12 +47,12 @@ async fn stanzas_arrive_in_the_order_in_which_they_were_sent() {
         .collect();
     romeo.send(&stanzas).await;
     romeo.sync().await;
-    let ids: Vec<String> = juliet
-        .sync()
-        .await
-        .iter()
-        .filter_map(|m| attribute(m, "id"))
-        .collect();
+    let got = juliet.sync().await;
+    assert_eq!(
+        attribute(&got[0], "to").as_deref(),
+        Some("juliet@example.com")
+    );
+    let ids: Vec<String> = got.iter().filter_map(|m| attribute(m, "id")).collect();
     assert_eq!(
         ids,
         (0..500)

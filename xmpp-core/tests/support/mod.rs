@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 use std::sync::{Arc, LazyLock};
@@ -367,7 +368,7 @@ impl Pair {
         };
         from.drain();
         let room = self.cut.map_or(usize::MAX, |cut| cut - self.carried);
-        let fresh = from.said[*seen..].as_bytes();
+        let fresh = &from.said.as_bytes()[*seen..];
         let count = fresh.len().min(self.chunk).min(room);
         if count == 0 {
             return false;

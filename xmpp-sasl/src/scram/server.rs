@@ -175,3 +175,35 @@ impl ScramServer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, Credentials, Policy};
+
+    /// Made-up credentials fit no proof; should they ever, this is the second lock.
+    #[test]
+    fn the_right_proof_for_made_up_credentials_is_refused() {
+        for known in [0, 1] {
+            let channel = Channel::cleartext();
+            let nonce = || Nonce::new([1; 18]);
+            let limits = Limits::default();
+            let mut server = ScramServer::new(Hash::Sha1, false, false, &channel, limits, nonce());
+            let mut client = Client::select(
+                ["SCRAM-SHA-1"],
+                &Credentials::password("user", "pencil"),
+                &channel,
+                &Policy::default().min_iterations(1),
+                nonce(),
+            )
+            .unwrap();
+            server
+                .handle_first(&client.initial_response().unwrap())
+                .unwrap();
+            let account = StoredCredentials::derive(Hash::Sha1, "pencil", b"salt", 1).unwrap();
+            let challenge = server.handle_lookup(&account, Choice::from(known)).unwrap();
+            let last = client.handle_challenge(&challenge).unwrap();
+            assert_eq!(server.handle_final(&last).is_ok(), known == 1);
+        }
+    }
+}

@@ -1,5 +1,11 @@
 //! A server on the loopback, and clients that drive the stream machine over plain sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![allow(missing_debug_implementations, unreachable_pub)]
 
 use std::collections::VecDeque;
@@ -104,6 +110,7 @@ pub struct Client {
     pub failed: Option<Error>,
     pub closed: bool,
     syncs: u32,
+    heard: Vec<u8>,
 }
 
 pub fn now() -> Instant {
@@ -170,6 +177,7 @@ impl Client {
             failed: None,
             closed: false,
             syncs: 0,
+            heard: Vec::new(),
         };
         client.flush().await;
         while !client.stream.is_established() {
@@ -179,6 +187,11 @@ impl Client {
             }
         }
         Ok(client)
+    }
+
+    /// What the server said until the stream was established.
+    pub fn heard(&self) -> String {
+        String::from_utf8(self.heard.clone()).unwrap()
     }
 
     pub fn jid(&self) -> String {
@@ -210,6 +223,9 @@ impl Client {
         let count = read.await.expect("the server says nothing").unwrap_or(0);
         if count == 0 {
             self.stream.handle_disconnected(now());
+        }
+        if !self.stream.is_established() {
+            self.heard.extend_from_slice(&bytes[..count]);
         }
         let mut input = &bytes[..count];
         loop {
