@@ -170,13 +170,16 @@ impl Nodes {
     pub(super) fn check(&self, request: &ReadoutRequest) -> Result<(), StanzaError> {
         match self {
             Self::Required if request.nodes.is_empty() => {
-                Err(super::bad_request("no node is named"))
+                Err(super::incoming::bad_request("no node is named"))
             }
             Self::Single(own) => match request.nodes.iter().find(|node| !node.means(own)) {
                 None => Ok(()),
                 Some(node) => {
                     let text = alloc::format!("no node {node}");
-                    Err(super::refusal(StanzaCondition::ItemNotFound, text))
+                    Err(super::incoming::refusal(
+                        StanzaCondition::ItemNotFound,
+                        text,
+                    ))
                 }
             },
             Self::Any | Self::Required => Ok(()),

@@ -21,33 +21,33 @@
 //! `enum`: a device that it shall understand reports whole numbers as `numeric`. It uses the same id
 //! for the request and its cancelling.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::Jid;
 use xmpp_core::time::Instant;
 use xmpp_xml::value::DateTime;
-use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
+use xmpp_xml::{Element, ElementRef, ToXml, Writer};
 
-use crate::model::{Field, NodeFailure, NodeReference, ReadoutRequest, moment};
-use crate::payload::{
-    Accepted, Cancel, Cancelled, Done, NAMESPACE, NodeError, Request, SAMPLE_SIZE, Started,
-    failure_size, field_size, node_size, write_field, write_fields_start, write_node_start,
-    write_sample_start,
-};
-use crate::stanza::{Envelope, Kind, message_size, start_iq, start_message};
+use crate::model::{Field, NodeFailure, NodeReference, ReadoutRequest};
+use crate::payload::{SAMPLE_SIZE, failure_size, field_size, node_size};
+use crate::stanza::{Envelope, Kind, message_size};
 
+mod clock;
 mod config;
 mod event;
+mod incoming;
+mod outgoing;
 mod pending;
 
+use self::clock::Clock;
 pub use self::config::{DeviceConfig, Nodes};
 pub use self::event::{AnswerError, CancelReason, Event, Ticket};
+use self::incoming::refusal;
+use self::outgoing::Transmit;
 use self::pending::Pending;
 
 /// The answering side of readouts. See the [module](self).
@@ -63,8 +63,7 @@ pub struct Device {
     timers: BTreeSet<(Instant, Ticket)>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
-    /// The wall clock, and when it was read.
-    clock: Option<(DateTime, Instant)>,
+    clock: Option<Clock>,
     /// The latest time that was told.
     now: Instant,
     last_ticket: u64,
@@ -95,30 +94,6 @@ enum State {
     Queued,
     /// The application reads.
     Running,
-}
-
-#[derive(Debug)]
-enum Transmit {
-    Accepted {
-        to: Jid,
-        id: String,
-        seqnr: i32,
-        queued: bool,
-    },
-    Cancelled {
-        to: Jid,
-        id: String,
-        seqnr: i32,
-    },
-    Refused {
-        to: Option<Jid>,
-        id: Option<String>,
-        error: StanzaError,
-    },
-    Started {
-        to: Jid,
-        seqnr: i32,
-    },
 }
 
 impl Device {
@@ -241,7 +216,11 @@ impl Device {
     /// requests are carried out at once, as the standard allows.
     pub fn set_clock(&mut self, time: DateTime, now: Instant) {
         self.now = self.now.max(now);
-        self.clock = Some((time, now));
+        self.clock = Some(Clock {
+            time,
+            at: now,
+            offset: self.config.local_offset,
+        });
     }
 
     /// The readout may be carried out. The reader is told so, and [`Event::Readout`] follows: at
@@ -383,123 +362,6 @@ impl Device {
         self.timers.first().map(|(deadline, _)| *deadline)
     }
 
-    fn handle_command(&mut self, envelope: &Envelope<'_>, payload: ElementRef<'_>) {
-        let id = envelope.id.as_deref().map(String::from);
-        let command = match (&envelope.from, id) {
-            // Whom shall the data go to, and what shall be answered?
-            (None, id) | (_, id @ None) => {
-                let error = StanzaError::new(StanzaCondition::BadRequest);
-                self.answer(envelope.from.clone(), id, error);
-                return;
-            }
-            (Some(from), Some(id)) => (from.clone(), id),
-        };
-        let (from, id) = command;
-        let result = match (&*envelope.r#type, payload.name()) {
-            ("get", "req") => self.handle_request(&from, &id, payload),
-            ("get", "cancel") => self.handle_cancel(&from, &id, payload),
-            ("set", "req" | "cancel") => Err(bad_request("asked with set instead of get")),
-            _ => Err(StanzaError::new(StanzaCondition::FeatureNotImplemented)),
-        };
-        if let Err(error) = result {
-            self.answer(Some(from), Some(id), error);
-        }
-    }
-
-    fn handle_request(
-        &mut self,
-        from: &Jid,
-        id: &str,
-        payload: ElementRef<'_>,
-    ) -> Result<(), StanzaError> {
-        let request = Request::from_xml(payload).map_err(|error| bad_request(&error))?;
-        let Request {
-            seqnr,
-            readout: request,
-        } = request;
-        if self.numbers.contains_key(&(from.clone(), seqnr)) {
-            return Err(bad_request("a readout of this number is under way"));
-        }
-        if self.readouts.len() >= self.config.outstanding
-            || self.tickets_of(from).len() >= self.config.outstanding_per_reader
-        {
-            // The default type of this condition is to wait, and that is what the reader shall do.
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
-        }
-        self.config.nodes.check(&request)?;
-
-        self.last_ticket += 1;
-        let ticket = Ticket::new(self.last_ticket);
-        let due = request.when.and_then(|when| self.instant_of(&when));
-        let request = Arc::new(request);
-        self.numbers.insert((from.clone(), seqnr), ticket);
-        self.readouts.insert(
-            ticket,
-            Readout {
-                peer: from.clone(),
-                seqnr,
-                iq: Some(id.into()),
-                request: Arc::clone(&request),
-                state: State::Asked,
-                due,
-                timer: None,
-                touched: false,
-                pending: Pending::default(),
-                is_done: false,
-            },
-        );
-        self.set_timer(ticket, Some(self.now + self.config.decision_timeout));
-        self.events.push_back(Event::Request {
-            ticket,
-            peer: from.clone(),
-            request,
-        });
-        Ok(())
-    }
-
-    fn handle_cancel(
-        &mut self,
-        from: &Jid,
-        id: &str,
-        payload: ElementRef<'_>,
-    ) -> Result<(), StanzaError> {
-        let Cancel { seqnr } = Cancel::from_xml(payload).map_err(|error| bad_request(&error))?;
-        let ticket = self.numbers.get(&(from.clone(), seqnr)).copied();
-        let ticket = ticket.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?;
-        self.stop(ticket, CancelReason::Reader);
-        self.transmits.push_back(Transmit::Cancelled {
-            to: from.clone(),
-            id: id.into(),
-            seqnr,
-        });
-        self.start_queued();
-        Ok(())
-    }
-
-    /// A message of ours came back: nobody reads it. Nothing is answered to an error.
-    fn handle_bounce(&mut self, envelope: &Envelope<'_>) -> bool {
-        let Some(from) = &envelope.from else {
-            return false;
-        };
-        let tickets = match envelope.payload() {
-            Some(payload) => {
-                // A bounce may hold what was sent, and then says which readout it is about.
-                let seqnr = payload
-                    .attribute("seqnr")
-                    .and_then(|seqnr| seqnr.parse().ok());
-                let ticket = seqnr.and_then(|seqnr| self.numbers.get(&(from.clone(), seqnr)));
-                ticket.copied().into_iter().collect()
-            }
-            None => self.tickets_of(from),
-        };
-        let is_ours = !tickets.is_empty();
-        for ticket in tickets {
-            self.stop(ticket, CancelReason::Undeliverable);
-        }
-        self.start_queued();
-        is_ours
-    }
-
     fn accept_with(
         &mut self,
         ticket: Ticket,
@@ -611,7 +473,7 @@ impl Device {
 
     /// The application has not answered in time: the reader is told that nothing was read.
     fn give_up(&mut self, ticket: Ticket) {
-        let time = self.wall_time();
+        let time = self.clock.and_then(|clock| clock.time(self.now));
         let Some(readout) = self.readouts.get_mut(&ticket) else {
             return;
         };
@@ -695,142 +557,4 @@ impl Device {
             .map(|(_, ticket)| *ticket)
             .collect()
     }
-
-    /// When a time of the wall clock comes, if it lies ahead.
-    fn instant_of(&self, time: &DateTime) -> Option<Instant> {
-        let (wall, at) = self.clock?;
-        let (seconds, nanoseconds) = moment(time, self.config.local_offset);
-        let (wall_seconds, wall_nanoseconds) = moment(&wall, self.config.local_offset);
-        let mut seconds = seconds.checked_sub(wall_seconds)?;
-        let mut nanoseconds = i64::from(nanoseconds) - i64::from(wall_nanoseconds);
-        if nanoseconds < 0 {
-            seconds -= 1;
-            nanoseconds += 1_000_000_000;
-        }
-        // What lies behind has no length.
-        let seconds = u64::try_from(seconds).ok()?;
-        Some(at + Duration::new(seconds, nanoseconds as u32)).filter(|due| *due > self.now)
-    }
-
-    /// What the wall clock reads now.
-    fn wall_time(&self) -> Option<DateTime> {
-        let (wall, at) = self.clock?;
-        let passed = self.now - at;
-        let (seconds, nanoseconds) = moment(&wall, self.config.local_offset);
-        let nanoseconds = u64::from(nanoseconds) + u64::from(passed.subsec_nanos());
-        let seconds = seconds
-            .checked_add(i64::try_from(passed.as_secs()).ok()?)?
-            .checked_add((nanoseconds / 1_000_000_000) as i64)?;
-        DateTime::from_unix(seconds, (nanoseconds % 1_000_000_000) as u32).ok()
-    }
-
-    fn write_transmit(&self, transmit: Transmit, writer: &mut Writer<'_>) {
-        let own = self.config.address.as_ref();
-        match transmit {
-            Transmit::Accepted {
-                to,
-                id,
-                seqnr,
-                queued,
-            } => {
-                start_iq("result", Some(&id), own, Some(&to), writer);
-                writer.payload(&Accepted { seqnr, queued });
-            }
-            Transmit::Cancelled { to, id, seqnr } => {
-                start_iq("result", Some(&id), own, Some(&to), writer);
-                writer.payload(&Cancelled { seqnr });
-            }
-            Transmit::Refused { to, id, error } => {
-                start_iq("error", id.as_deref(), own, to.as_ref(), writer);
-                writer.payload(&error);
-            }
-            Transmit::Started { to, seqnr } => {
-                start_message(own, &to, writer);
-                writer.payload(&Started { seqnr });
-            }
-        }
-        writer.end();
-    }
-
-    /// Writes the next message of a readout. Returns whether there was one.
-    fn write_part(&mut self, ticket: Ticket, writer: &mut Writer<'_>) -> bool {
-        let own = self.config.address.as_ref();
-        let Some(readout) = self.readouts.get_mut(&ticket) else {
-            return false;
-        };
-        let Readout {
-            peer,
-            seqnr,
-            is_done,
-            pending,
-            ..
-        } = readout;
-        let (seqnr, separate) = (*seqnr, self.config.separate_done);
-        let room = self
-            .config
-            .message_bytes
-            .saturating_sub(message_size(own, peer));
-        start_message(own, peer, writer);
-        let is_last = if pending.is_empty() && separate {
-            writer.payload(&Done { seqnr });
-            true
-        } else if pending.begins_with_failure() {
-            let (failures, is_empty) = pending.take_failures(room);
-            writer
-                .start("failure", NAMESPACE)
-                .attribute_value("seqnr", &seqnr);
-            let is_last = is_empty && *is_done && !separate;
-            if is_last {
-                writer.attribute("done", "true");
-            }
-            for failure in failures {
-                writer.payload(&NodeError::from(failure));
-            }
-            writer.end();
-            is_last
-        } else {
-            let (samples, is_empty) = pending.take_fields(room);
-            let is_last = is_empty && *is_done && !separate;
-            write_fields_start(seqnr, is_last, writer);
-            write_samples(&samples, writer);
-            writer.end();
-            is_last
-        };
-        writer.end();
-        if is_last {
-            self.remove(ticket);
-            self.start_queued();
-        } else {
-            self.has_pending(ticket);
-        }
-        true
-    }
-}
-
-/// Writes samples, those of one node in one element.
-fn write_samples(samples: &[pending::Sample], writer: &mut Writer<'_>) {
-    for samples in samples.chunk_by(|left, right| left.node == right.node) {
-        if let Some(first) = samples.first() {
-            write_node_start(&first.node, writer);
-        }
-        for sample in samples {
-            write_sample_start(&sample.time, writer);
-            for (field, _) in &sample.fields {
-                write_field(field, writer);
-            }
-            writer.end();
-        }
-        writer.end();
-    }
-}
-
-fn bad_request(reason: &(impl core::fmt::Display + ?Sized)) -> StanzaError {
-    refusal(StanzaCondition::BadRequest, alloc::format!("{reason}"))
-}
-
-/// An error with a text of ours.
-fn refusal(condition: StanzaCondition, text: impl Into<Box<str>>) -> StanzaError {
-    let mut error = StanzaError::new(condition).with_text(text);
-    error.lang = Some("en".into());
-    error
 }

@@ -1,13 +1,11 @@
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 
 use xmpp_xml::value::{DateTime, FromXmlText, ValueError};
-use xmpp_xml::{ElementRef, FromXml, FromXmlError, ToXml, Writer};
+use xmpp_xml::{ElementRef, FromXml, FromXmlError};
 
 use super::{NAMESPACE, Node, flags};
 use crate::model::{
-    Categories, Date, Decimal, Field, NodeFailure, NodeReference, Quality, Reading, StringIds,
-    Time, Value,
+    Categories, Date, Decimal, Field, NodeReference, Quality, Reading, StringIds, Time, Value,
 };
 
 /// A part of the data of a readout, walked where it lies: the element `fields` (XEP-0323 §3).
@@ -144,6 +142,11 @@ impl<'a> NodeFieldsRef<'a> {
     /// The node.
     pub fn reference(&self) -> &NodeReference<'a> {
         &self.reference
+    }
+
+    /// The node, without its fields.
+    pub fn into_reference(self) -> NodeReference<'a> {
+        self.reference
     }
 
     /// The times that there are fields of.
@@ -286,235 +289,5 @@ fn read_value<'a>(
         Kind::Time => Value::Time(Time::from_xml_text(text)?),
         Kind::DateTime => Value::DateTime(DateTime::from_xml_text(text)?),
         Kind::Duration => Value::Duration(FromXmlText::from_xml_text(text)?),
-    })
-}
-
-/// A part of the data of a readout, collected: the element `fields` (XEP-0323 §3).
-///
-/// What could not be read of it is left out; [`FieldsRef`] tells what that was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fields<'a> {
-    /// The number of the request.
-    pub seqnr: i32,
-    /// Whether the readout ends with this.
-    pub done: bool,
-    /// The nodes that have been read.
-    pub nodes: Vec<NodeFields<'a>>,
-}
-
-/// A node with its fields, inside of [`Fields`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeFields<'a> {
-    /// The node.
-    pub node: NodeReference<'a>,
-    /// Its fields, time by time.
-    pub samples: Vec<Sample<'a>>,
-}
-
-/// The fields of one time, inside of [`NodeFields`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample<'a> {
-    /// When they were measured or stored.
-    pub time: DateTime,
-    /// The fields.
-    pub fields: Vec<Field<'a>>,
-}
-
-impl<'a> FromXml<'a> for Fields<'a> {
-    fn matches(element: ElementRef<'_>) -> bool {
-        FieldsRef::matches(element)
-    }
-
-    fn from_xml(element: ElementRef<'a>) -> Result<Self, FromXmlError> {
-        let fields = FieldsRef::from_xml(element)?;
-        let samples = |node: &NodeFieldsRef<'a>| {
-            let samples = node.samples().flatten();
-            samples
-                .map(|sample| Sample {
-                    time: sample.time,
-                    fields: sample.fields().flatten().collect(),
-                })
-                .collect()
-        };
-        let nodes = fields
-            .nodes()
-            .flatten()
-            .map(|node| NodeFields {
-                samples: samples(&node),
-                node: node.reference,
-            })
-            .collect();
-        Ok(Self {
-            seqnr: fields.seqnr,
-            done: fields.done,
-            nodes,
-        })
-    }
-}
-
-impl ToXml for Fields<'_> {
-    fn to_xml(&self, writer: &mut Writer<'_>) {
-        write_fields_start(self.seqnr, self.done, writer);
-        for NodeFields { node, samples } in &self.nodes {
-            write_node_start(node, writer);
-            for Sample { time, fields } in samples {
-                write_sample_start(time, writer);
-                for field in fields {
-                    write_field(field, writer);
-                }
-                writer.end();
-            }
-            writer.end();
-        }
-        writer.end();
-    }
-}
-
-pub(crate) fn write_fields_start(seqnr: i32, done: bool, writer: &mut Writer<'_>) {
-    writer
-        .start("fields", NAMESPACE)
-        .attribute_value("seqnr", &seqnr);
-    if done {
-        writer.attribute("done", "true");
-    }
-}
-
-pub(crate) fn write_node_start(node: &NodeReference<'_>, writer: &mut Writer<'_>) {
-    writer
-        .start("node", NAMESPACE)
-        .attribute("nodeId", &node.id)
-        .attribute_opt("sourceId", node.source.as_deref())
-        .attribute_opt("cacheType", node.partition.as_deref());
-}
-
-pub(crate) fn write_sample_start(time: &DateTime, writer: &mut Writer<'_>) {
-    writer
-        .start("timestamp", NAMESPACE)
-        .attribute_value("value", time);
-}
-
-pub(crate) fn write_field(field: &Field<'_>, writer: &mut Writer<'_>) {
-    let Field {
-        name,
-        value,
-        categories,
-        quality,
-        writable,
-        module,
-        string_ids,
-    } = field;
-    writer
-        .start(element_name(value), NAMESPACE)
-        .attribute("name", name);
-    flags::write_categories(*categories, writer);
-    flags::write_quality(*quality, writer);
-    match value {
-        Value::Numeric { number, unit } => writer
-            .attribute("value", number.as_str())
-            .attribute("unit", unit),
-        Value::String(text) => writer.attribute("value", text),
-        Value::Enumeration { value, data_type } => writer
-            .attribute("value", value)
-            .attribute("dataType", data_type),
-        Value::Boolean(value) => writer.attribute_value("value", value),
-        Value::Int(value) => writer.attribute_value("value", value),
-        Value::Long(value) => writer.attribute_value("value", value),
-        Value::Date(value) => writer.attribute_value("value", value),
-        Value::Time(value) => writer.attribute_value("value", value),
-        Value::DateTime(value) => writer.attribute_value("value", value),
-        Value::Duration(value) => writer.attribute_value("value", value),
-    };
-    writer
-        .attribute_opt("module", module.as_deref())
-        .attribute_opt("stringIds", string_ids.as_ref().map(StringIds::as_str));
-    if let Some(writable) = writable {
-        writer.attribute_value("writable", writable);
-    }
-    writer.end();
-}
-
-fn element_name(value: &Value<'_>) -> &'static str {
-    match value {
-        Value::Numeric { .. } => "numeric",
-        Value::String(_) => "string",
-        Value::Boolean(_) => "boolean",
-        Value::Enumeration { .. } => "enum",
-        Value::Int(_) => "int",
-        Value::Long(_) => "long",
-        Value::Date(_) => "date",
-        Value::Time(_) => "time",
-        Value::DateTime(_) => "dateTime",
-        Value::Duration(_) => "duration",
-    }
-}
-
-/// The most bytes that [`write_field`] writes for the field; `None` when one of its texts cannot
-/// stand in XML at all.
-pub(crate) fn field_size(field: &Field<'_>) -> Option<usize> {
-    let value = match &field.value {
-        Value::Numeric { number, unit } => {
-            attribute_size("value", number.as_str())? + attribute_size("unit", unit)?
-        }
-        Value::String(text) => attribute_size("value", text)?,
-        Value::Enumeration { value, data_type } => {
-            attribute_size("value", value)? + attribute_size("dataType", data_type)?
-        }
-        // No number, time or boolean takes more.
-        _ => " value=''".len() + 64,
-    };
-    let flags: usize = flags::category_names(field.categories)
-        .chain(flags::quality_names(field.quality))
-        .map(|name| " ='true'".len() + name.len())
-        .sum();
-    let string_ids = field.string_ids.as_ref().map(StringIds::as_str);
-    Some(
-        "<dateTime/>".len()
-            + attribute_size("name", &field.name)?
-            + value
-            + flags
-            + optional_size("module", field.module.as_deref())?
-            + optional_size("stringIds", string_ids)?
-            + field.writable.map_or(0, |_| " writable='false'".len()),
-    )
-}
-
-/// The most bytes that a node takes around its samples.
-pub(crate) fn node_size(node: &NodeReference<'_>) -> Option<usize> {
-    Some(
-        "<node></node>".len()
-            + attribute_size("nodeId", &node.id)?
-            + optional_size("sourceId", node.source.as_deref())?
-            + optional_size("cacheType", node.partition.as_deref())?,
-    )
-}
-
-/// The most bytes that any timestamp takes around its fields.
-pub(crate) const SAMPLE_SIZE: usize = "<timestamp value=''></timestamp>".len() + 40;
-
-/// The most bytes that an error takes inside of a failure.
-pub(crate) fn failure_size(failure: &NodeFailure<'_>) -> Option<usize> {
-    let text = text_size(&failure.text)?;
-    Some(node_size(&failure.node)? + " timestamp=''".len() + 40 + text)
-}
-
-fn optional_size(name: &str, value: Option<&str>) -> Option<usize> {
-    value.map_or(Some(0), |value| attribute_size(name, value))
-}
-
-fn attribute_size(name: &str, value: &str) -> Option<usize> {
-    Some(" =''".len() + name.len() + text_size(value)?)
-}
-
-/// The most bytes that a text takes; `None` when it cannot stand in XML.
-pub(crate) fn text_size(text: &str) -> Option<usize> {
-    text.chars().try_fold(0, |size, each| {
-        Some(
-            size + match each {
-                // The longest escape, `&quot;`, is six bytes.
-                '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => 6,
-                '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => return None,
-                each => each.len_utf8(),
-            },
-        )
     })
 }

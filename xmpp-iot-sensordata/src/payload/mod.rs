@@ -24,16 +24,19 @@ use xmpp_xml::{FromXml, ToXml};
 
 use crate::model::{NodeFailure, NodeReference};
 
+mod collected;
 mod fields;
 mod flags;
 mod request;
+mod size;
 
-pub use self::fields::{Fields, FieldsRef, NodeFields, NodeFieldsRef, Sample, SampleRef};
-pub(crate) use self::fields::{
-    SAMPLE_SIZE, failure_size, field_size, node_size, text_size, write_field, write_fields_start,
-    write_node_start, write_sample_start,
+pub use self::collected::{Fields, NodeFields, Sample};
+pub(crate) use self::collected::{
+    write_field, write_fields_start, write_node_start, write_sample_start,
 };
+pub use self::fields::{FieldsRef, NodeFieldsRef, SampleRef};
 pub use self::request::Request;
+pub(crate) use self::size::{SAMPLE_SIZE, failure_size, field_size, node_size, text_size};
 
 /// The namespace of XEP-0323, which is also its disco feature (XEP-0323 §4).
 pub const NAMESPACE: &str = "urn:xmpp:iot:sensordata";

@@ -1,6 +1,9 @@
-use super::*;
+use alloc::borrow::Cow;
+use core::time::Duration;
 
-/// How a [`Requester`] behaves. Every setting has a default that is safe.
+use xmpp_core::jid::Jid;
+
+/// How a [`Requester`](super::Requester) behaves. Every setting has a default that is safe.
 #[derive(Clone, Debug)]
 pub struct RequesterConfig {
     pub(super) address: Option<Jid>,
@@ -109,7 +112,7 @@ impl RequesterConfig {
     }
 
     /// How long a readout may be queued before it begins. Default: a day. For one that is
-    /// scheduled for later see [`Requester::set_deadline`].
+    /// scheduled for later see [`Requester::set_deadline`](super::Requester::set_deadline).
     #[must_use]
     pub fn queue_timeout(self, patience: Duration) -> Self {
         Self {

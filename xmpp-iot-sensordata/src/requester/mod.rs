@@ -31,12 +31,11 @@
 //! `from` and `to`; give it such. Of several nodes that fail it reports some and then falls silent:
 //! the readout ends by its timeout.
 
-use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use core::time::Duration;
+use alloc::vec::Vec;
 
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::Jid;
@@ -552,7 +551,7 @@ impl Requester {
         });
     }
 
-    fn readouts_with(&self, peer: &Jid) -> alloc::vec::Vec<ReadoutId> {
+    fn readouts_with(&self, peer: &Jid) -> Vec<ReadoutId> {
         let range = (peer.clone(), i32::MIN)..=(peer.clone(), i32::MAX);
         self.numbers
             .range(range)
