@@ -158,7 +158,9 @@ pub(crate) enum Kind {
         namespace: Option<Expr>,
         count: Count,
     },
-    Lang { item: Type },
+    Lang {
+        item: Type,
+    },
     Text {
         count: Count,
     },
