@@ -1,5 +1,6 @@
 """slixmpp against our server."""
 
+import asyncio
 import subprocess
 
 from harness import DOMAIN, Case, Certificates, OurServer, new_folder, password_of, register
@@ -31,8 +32,12 @@ class AgainstOurServer(Readouts, Case):
         self.assertEqual(await client.attempt(), "ssl_invalid_chain")
 
     async def test_messages_and_presence_pass_between_slixmpp_and_our_client(self):
+        async def line(text):
+            # In a thread, so that slixmpp goes on meanwhile.
+            return await asyncio.to_thread(chat.wait_for_line, text)
+
         chat = self.program("chat", "ben", f"ann@{DOMAIN}", stdin=subprocess.PIPE)
-        ben = chat.wait_for_line(f"ben@{DOMAIN}/")
+        ben = await line(f"ben@{DOMAIN}/")
         ann = await self.client("ann")
         ann.send_presence()
         # Ours asked before ann was there: the server has kept the request.
@@ -42,14 +47,14 @@ class AgainstOurServer(Readouts, Case):
         await ann.next_presence("subscribed", f"ben@{DOMAIN}")
         presence = await ann.next_presence("available", f"ben@{DOMAIN}")
         self.assertEqual(presence["from"].full, ben)
-        chat.wait_for_line(f"{ann.boundjid.full} is available")
+        await line(f"{ann.boundjid.full} is available")
 
         chat.write_line("good morning & <welcome> – ☀")
         message = await ann.next_message(f"ben@{DOMAIN}")
         self.assertEqual(message["body"], "good morning & <welcome> – ☀")
         for receiver in (ben, f"ben@{DOMAIN}"):
             ann.send_message(mto=receiver, mbody=f"<to> {receiver}", mtype="chat")
-            chat.wait_for_line(f"{ann.boundjid.full}: <to> {receiver}")
+            await line(f"{ann.boundjid.full}: <to> {receiver}")
 
         roster = await ann.get_roster()
         items = {str(item): roster["roster"]["items"][item]["subscription"] for item in roster["roster"]["items"]}

@@ -13,7 +13,7 @@ use xmpp_examples::account::AccountArguments;
 use xmpp_examples::contacts::Contacts;
 use xmpp_examples::failure::{EXIT_CODES, Failure, exit};
 use xmpp_examples::program;
-use xmpp_examples::session::{answer, describe, send_presence};
+use xmpp_examples::session::{answer, describe, handle_basics, send_presence};
 use xmpp_examples::table::shown;
 
 /// Chats with one contact: sends each line of standard input, and prints what arrives.
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 
 async fn chat(arguments: Arguments) -> Result<(), Failure> {
     let contact = arguments.contact;
-    let (client, mut incoming) = Client::connect(arguments.account.config()?).await?;
+    let (client, mut incoming) =
+        Client::connect(handle_basics(arguments.account.config()?)).await?;
     let mut contacts = Contacts::load(&client).await?;
     let disco = describe("client", "console", "Chat", &[]);
     let own = client.jid().clone();
