@@ -1,0 +1,19 @@
+//! Addresses, stanzas and streams as a user of the crate meets them.
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+mod addresses;
+mod conditions;
+mod discovery;
+mod established;
+mod faults;
+mod negotiation;
+mod routing;
+mod stanzas;
+mod support;

@@ -1,0 +1,20 @@
+//! A running server, its storage and its rules.
+#![allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod faults;
+mod login;
+mod presence;
+mod rosters;
+mod routing;
+mod server_kill;
+mod storage;
+mod storage_kill;
+mod subscription;
+mod support;

@@ -1,0 +1,13 @@
+//! Parser, elements, writer and payloads as a user of the crate meets them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod derive;
+mod elements;
+mod properties;
+mod streams;
+mod values;
