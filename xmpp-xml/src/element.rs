@@ -12,7 +12,7 @@ use crate::escape::{self, Place};
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::parser::Scratch;
-use crate::tape::{Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, index, number};
+use crate::tape::{Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, Source, index, number};
 use crate::tokenizer::namespace_bytes;
 use crate::typed::{FromXml, FromXmlError, ToXml};
 use crate::writer::{WriteError, Writer};
@@ -270,11 +270,11 @@ impl<'a> ElementRef<'a> {
                 }
                 _ => return None,
             };
-            let outside = match NamespaceId::unpack(id) {
-                NamespaceId::None => name.kind == Kind::Open,
-                NamespaceId::Xml => false,
-                NamespaceId::Local(entry) => entry < first,
-                NamespaceId::Context(_) => true,
+            let outside = match NamespaceId(id).source() {
+                Source::None => name.kind == Kind::Open,
+                Source::Xml => false,
+                Source::Local(entry) => entry < first,
+                Source::Context(_) => true,
             };
             outside.then(|| {
                 let start = index(name.start);
@@ -334,10 +334,8 @@ impl<'a> ElementRef<'a> {
 
     /// The namespace reference of a copy whose tape begins at this element.
     fn rebase(self, id: u32) -> Option<u32> {
-        match NamespaceId::unpack(id) {
-            NamespaceId::Local(entry) => {
-                Some(NamespaceId::Local(entry.checked_sub(self.entry)?).pack())
-            }
+        match NamespaceId(id).source() {
+            Source::Local(entry) => Some(NamespaceId::local(entry.checked_sub(self.entry)?).0),
             _ => Some(id),
         }
     }
@@ -422,14 +420,14 @@ impl<'a> ElementRef<'a> {
     }
 
     fn resolve(self, id: u32) -> &'a str {
-        match NamespaceId::unpack(id) {
-            NamespaceId::None => "",
-            NamespaceId::Xml => XML_NAMESPACE,
-            NamespaceId::Local(entry) => self
+        match NamespaceId(id).source() {
+            Source::None => "",
+            Source::Xml => XML_NAMESPACE,
+            Source::Local(entry) => self
                 .tape
                 .get(index(entry))
                 .map_or("", |&node| self.declared(node)),
-            NamespaceId::Context(entry) => self
+            Source::Context(entry) => self
                 .context
                 .as_ref()
                 .and_then(|context| context.declarations.get(index(entry)))
@@ -551,7 +549,7 @@ impl<'a> Iterator for Attributes<'a> {
             }
             self.entry = self.entry.saturating_add(1);
             if node.is_attribute() {
-                let mut namespace = NamespaceId::None.pack();
+                let mut namespace = NamespaceId::NONE.0;
                 if node.prefix > 0 {
                     namespace = self
                         .element

@@ -20,7 +20,15 @@ pub(crate) fn check_references(bytes: &[u8]) -> Result<(), (FaultKind, usize)> {
 }
 
 /// Reads the reference behind a `&`: its character, and its length including the semicolon.
-fn reference(rest: &[u8]) -> Result<(char, usize), FaultKind> {
+pub(crate) fn reference(rest: &[u8]) -> Result<(char, usize), FaultKind> {
+    match rest {
+        [b'a', b'm', b'p', b';', ..] => return Ok(('&', 4)),
+        [b'l', b't', b';', ..] => return Ok(('<', 3)),
+        [b'g', b't', b';', ..] => return Ok(('>', 3)),
+        [b'q', b'u', b'o', b't', b';', ..] => return Ok(('"', 5)),
+        [b'a', b'p', b'o', b's', b';', ..] => return Ok(('\'', 5)),
+        _ => {}
+    }
     let window = rest.get(..REFERENCE_BYTES).unwrap_or(rest);
     let Some(semicolon) = memchr::memchr(b';', window) else {
         // `&averylongentityname;` is an entity reference all the same.
@@ -37,11 +45,6 @@ fn reference(rest: &[u8]) -> Result<(char, usize), FaultKind> {
     };
     let (body, _) = window.split_at(semicolon);
     let c = match body {
-        b"amp" => '&',
-        b"lt" => '<',
-        b"gt" => '>',
-        b"quot" => '"',
-        b"apos" => '\'',
         [b'#', b'x', digits @ ..] => number(digits, 16)?,
         [b'#', digits @ ..] => number(digits, 10)?,
         name if crate::chars::split_name(name).is_ok() => return Err(FaultKind::EntityReference),

@@ -44,11 +44,13 @@ mod element;
 mod escape;
 mod fault;
 mod limits;
+mod marks;
 mod parser;
 mod tape;
 mod tokenizer;
 pub mod typed;
 pub mod value;
+mod whole;
 mod writer;
 
 pub use element::{AttributeRef, Attributes, Children, Element, ElementRef, NodeRef, Nodes};

@@ -59,7 +59,7 @@ impl Limits {
         self
     }
 
-    /// Sets how deep elements may nest (default 128). One level costs four bytes while a stanza is read.
+    /// Sets how deep elements may nest (default 128). One level costs eight bytes while a stanza is read.
     pub const fn depth(mut self, levels: u32) -> Self {
         self.depth = levels;
         self

@@ -71,8 +71,8 @@ impl Scratch {
             Some(_) => return Err(fault(start)((FaultKind::UnexpectedByte, 0))),
             None => return Err(fault(start)((FaultKind::Truncated, 0))),
         }
-        let mut token = Tokenizer::begin(Goal::Element, &mut self.work);
         let context = Context::default();
+        let mut token = Tokenizer::begin(Goal::Element, &context, &mut self.work);
         let progress = token
             .read(&mut self.work, rest, &context, limits)
             .map_err(fault(start))?;
@@ -453,9 +453,9 @@ impl Parser {
         } else {
             Goal::Header
         };
-        let token = token.get_or_insert_with(|| Tokenizer::begin(goal, work));
         let none = Context::default();
         let context = self.context.as_deref().unwrap_or(&none);
+        let token = token.get_or_insert_with(|| Tokenizer::begin(goal, context, work));
         match token.read(work, bytes, context, &self.limits)? {
             Progress::Partial => Ok(None),
             Progress::Complete { length, closed } => Ok(Some(match goal {

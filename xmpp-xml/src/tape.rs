@@ -57,6 +57,52 @@ impl Node {
         matches!(self.kind, Kind::Declaration | Kind::DeclarationDecoded)
     }
 
+    /// This attribute as the declaration that it is, if its name says so.
+    #[inline(always)]
+    pub(crate) fn into_declaration(self, bytes: &[u8]) -> Option<Self> {
+        let name = bytes.get(index(self.start)..)?;
+        if !name.starts_with(b"xmlns") {
+            return None;
+        }
+        let skipped: u16 = match name.get(5) {
+            Some(b':') if self.name > 6 => 6,
+            _ if self.name == 5 => 5,
+            _ => return None,
+        };
+        Some(Self {
+            kind: Kind::Declaration,
+            prefix: 0,
+            name: self.name.saturating_sub(skipped),
+            start: self.start.saturating_add(u32::from(skipped)),
+            ..self
+        })
+    }
+
+    /// What follows an attribute with a prefix, until its tag has ended: declarations may stand behind their use.
+    pub(crate) fn attribute_namespace() -> Self {
+        Self {
+            kind: Kind::AttributeNamespace,
+            prefix: 0,
+            name: 0,
+            start: 0,
+            a: NamespaceId::NONE.0,
+            b: 0,
+        }
+    }
+
+    /// The end of the element that `open` begins.
+    #[inline(always)]
+    pub(crate) fn close(tag: usize, end: usize, open: u32) -> Self {
+        Self {
+            kind: Kind::Close,
+            prefix: 0,
+            name: 0,
+            start: number(tag),
+            a: number(end),
+            b: open,
+        }
+    }
+
     /// Belongs to the start tag before it.
     pub(crate) fn is_head(self) -> bool {
         self.is_attribute() || self.is_declaration() || self.kind == Kind::AttributeNamespace
@@ -80,9 +126,13 @@ impl Node {
     }
 }
 
-/// Which declaration a name leans on.
+/// Which declaration a name leans on, in 32 bits: [`Source`] is what they mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamespaceId(pub(crate) u32);
+
+/// Where a namespace is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NamespaceId {
+pub(crate) enum Source {
     /// In no namespace.
     None,
     /// The one of the prefix `xml`.
@@ -94,25 +144,35 @@ pub(crate) enum NamespaceId {
 }
 
 impl NamespaceId {
-    const NONE: u32 = u32::MAX;
-    const XML: u32 = u32::MAX - 1;
+    pub(crate) const NONE: Self = Self(u32::MAX);
+    pub(crate) const XML: Self = Self(u32::MAX - 1);
     const CONTEXT: u32 = 1 << 31;
 
-    pub(crate) fn pack(self) -> u32 {
-        match self {
-            Self::None => Self::NONE,
-            Self::Xml => Self::XML,
-            Self::Local(entry) => entry,
-            Self::Context(entry) => entry | Self::CONTEXT,
+    /// The declaration at this entry of the tape.
+    pub(crate) fn local(entry: u32) -> Self {
+        Self(entry)
+    }
+
+    /// This declaration of the stream header.
+    pub(crate) fn context(entry: u32) -> Self {
+        Self(entry | Self::CONTEXT)
+    }
+
+    /// What the declaration at this entry stands for; an empty one takes names out of every namespace.
+    pub(crate) fn declared(declaration: Node, entry: u32) -> Self {
+        if declaration.b == 0 {
+            Self::NONE
+        } else {
+            Self::local(entry)
         }
     }
 
-    pub(crate) fn unpack(packed: u32) -> Self {
-        match packed {
-            Self::NONE => Self::None,
-            Self::XML => Self::Xml,
-            _ if packed & Self::CONTEXT != 0 => Self::Context(packed & !Self::CONTEXT),
-            _ => Self::Local(packed),
+    pub(crate) fn source(self) -> Source {
+        match self {
+            Self::NONE => Source::None,
+            Self::XML => Source::Xml,
+            Self(entry) if entry & Self::CONTEXT != 0 => Source::Context(entry & !Self::CONTEXT),
+            Self(entry) => Source::Local(entry),
         }
     }
 }
@@ -124,6 +184,21 @@ pub(crate) struct Context {
     pub(crate) lang: Option<String>,
     /// The name of the root as it was written, which its end tag must repeat.
     pub(crate) root: String,
+}
+
+impl Context {
+    /// What a prefix (empty for the default) stands for.
+    pub(crate) fn namespace_of(&self, prefix: &[u8]) -> Option<NamespaceId> {
+        self.declarations
+            .iter()
+            .position(|declaration| declaration.prefix.as_bytes() == prefix)
+            .map(|entry| NamespaceId::context(number(entry)))
+    }
+
+    /// What a name without a prefix is in.
+    pub(crate) fn default_namespace(&self) -> NamespaceId {
+        self.namespace_of(b"").unwrap_or(NamespaceId::NONE)
+    }
 }
 
 #[derive(Debug)]
@@ -139,11 +214,13 @@ pub(crate) type SharedContext = Option<Arc<Context>>;
 pub(crate) static NO_CONTEXT: SharedContext = None;
 
 /// Widens a tape number.
+#[inline(always)]
 pub(crate) fn index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+    number as usize
 }
 
-/// Narrows an offset. Limits keep what is measured below [`u32::MAX`].
+/// Narrows an offset. The limits keep what is measured within 32 bits.
+#[inline(always)]
 pub(crate) fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
+    index as u32
 }

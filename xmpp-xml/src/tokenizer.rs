@@ -12,7 +12,7 @@ use crate::chars::{is_space, name_end, plain_text_end, plain_value_end, split_na
 use crate::escape::{self, Place};
 use crate::fault::FaultKind;
 use crate::limits::Limits;
-use crate::tape::{Context, Kind, NamespaceId, Node, index, number};
+use crate::tape::{Context, Kind, NamespaceId, Node, Source, index, number};
 
 /// The buffers of one pass; they keep their capacity.
 #[derive(Debug, Default)]
@@ -21,11 +21,20 @@ pub(crate) struct Work {
     /// Namespaces that had to be decoded.
     pub(crate) decoded: String,
     /// Tape entries of the declarations in scope.
-    scope: Vec<u32>,
-    /// How many child elements each open element has.
-    children: Vec<u32>,
+    pub(crate) scope: Vec<u32>,
+    /// The elements around the innermost open one.
+    pub(crate) outer: Vec<Outer>,
     /// Attributes of a tag that has many of them, to be sorted.
     sorted: Vec<u32>,
+}
+
+/// What an open element is left with while those in it are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outer {
+    /// Its child elements so far.
+    children: u32,
+    /// What a name without a prefix is in.
+    default: NamespaceId,
 }
 
 impl Work {
@@ -33,7 +42,7 @@ impl Work {
         self.tape.clear();
         self.decoded.clear();
         self.scope.clear();
-        self.children.clear();
+        self.outer.clear();
     }
 }
 
@@ -87,6 +96,9 @@ const ROOT: u32 = u32::MAX;
 /// Up to this many attributes are compared pairwise.
 const PAIRWISE: usize = 12;
 
+/// A cut tag shorter than this waits for its rest; then it is read as a whole. Longer ones are read as they come.
+const PATIENCE: usize = 256;
+
 /// The state between two calls; small enough to rest beside the bytes that wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokenizer {
@@ -101,16 +113,20 @@ pub(crate) struct Tokenizer {
     /// The part may hold U+FFFE or U+FFFF.
     suspect: bool,
     /// The open element (its tape entry).
-    current: u32,
-    depth: u32,
-    attributes: u32,
+    pub(crate) current: u32,
+    pub(crate) depth: u32,
+    pub(crate) attributes: u32,
+    /// Child elements of the open element, so far.
+    pub(crate) children: u32,
     /// Declarations that were in scope before this start tag.
-    outer_scope: usize,
+    pub(crate) outer_scope: usize,
+    /// What a name without a prefix is in.
+    pub(crate) default: NamespaceId,
 }
 
 impl Tokenizer {
     /// Begins at a `<`.
-    pub(crate) fn begin(goal: Goal, work: &mut Work) -> Self {
+    pub(crate) fn begin(goal: Goal, context: &Context, work: &mut Work) -> Self {
         work.clear();
         Self {
             goal,
@@ -122,7 +138,9 @@ impl Tokenizer {
             current: ROOT,
             depth: 0,
             attributes: 0,
+            children: 0,
             outer_scope: 0,
+            default: context.default_namespace(),
         }
     }
 
@@ -160,7 +178,10 @@ impl Tokenizer {
 
 /// The text of a complete construct: the last check.
 pub(crate) fn complete_text(bytes: &[u8]) -> Result<&str, Refusal> {
-    core::str::from_utf8(bytes).map_err(|error| (FaultKind::InvalidUtf8, error.valid_up_to()))
+    simdutf8::basic::from_utf8(bytes).map_err(|_| {
+        let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        (FaultKind::InvalidUtf8, valid)
+    })
 }
 
 /// Bytes that are no UTF-8 come first where they stand before the fault.
@@ -173,16 +194,16 @@ fn prefer_encoding(bytes: &[u8], refusal: Refusal) -> Refusal {
 }
 
 /// One call's view of everything.
-struct Reading<'r> {
-    token: &'r mut Tokenizer,
-    work: &'r mut Work,
-    bytes: &'r [u8],
+pub(crate) struct Reading<'r> {
+    pub(crate) token: &'r mut Tokenizer,
+    pub(crate) work: &'r mut Work,
+    pub(crate) bytes: &'r [u8],
     context: &'r Context,
-    limits: &'r Limits,
+    pub(crate) limits: &'r Limits,
 }
 
 /// What a step of the grammar led to.
-enum Step {
+pub(crate) enum Step {
     Next,
     More,
     Done(usize, bool),
@@ -210,7 +231,8 @@ impl Reading<'_> {
         }
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
+    #[inline(always)]
+    pub(crate) fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
@@ -228,7 +250,8 @@ impl Reading<'_> {
         Step::Next
     }
 
-    fn push(&mut self, node: Node) -> u32 {
+    #[inline(always)]
+    pub(crate) fn push(&mut self, node: Node) -> u32 {
         let entry = number(self.work.tape.len());
         self.work.tape.push(node);
         entry
@@ -237,9 +260,20 @@ impl Reading<'_> {
     // ---- text ----
 
     fn content(&mut self) -> Result<Step, Refusal> {
+        if self.token.scan == self.token.at && self.token.goal == Goal::Element {
+            let (at, ended) = self.whole_parts(self.token.at);
+            if ended {
+                return Ok(Step::Done(at, true));
+            }
+            self.enter(Phase::Content, at);
+        }
         let at = self.token.at;
         if self.token.scan == at && self.byte(at) == Some(b'<') {
-            return self.markup(at);
+            return if self.is_short_and_cut(at) {
+                Ok(Step::More)
+            } else {
+                self.markup(at)
+            };
         }
         loop {
             let Some(end) = plain_text_end(self.bytes, self.token.scan) else {
@@ -266,6 +300,14 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether a tag begins here that is worth waiting for.
+    fn is_short_and_cut(&self, at: usize) -> bool {
+        let rest = self.slice(at, self.bytes.len());
+        rest.len() < PATIENCE
+            && !matches!(rest.get(1), Some(b'!' | b'?'))
+            && memchr::memchr(b'>', rest).is_none()
+    }
+
     fn text(&mut self, start: usize, end: usize) -> Result<(), Refusal> {
         self.check_data(start, end, true)?;
         let kind = if self.token.escaped {
@@ -277,7 +319,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn push_text(&mut self, kind: Kind, start: usize, end: usize) {
+    #[inline(always)]
+    pub(crate) fn push_text(&mut self, kind: Kind, start: usize, end: usize) {
         let length = number(end.saturating_sub(start));
         self.push(Node {
             kind,
@@ -408,11 +451,8 @@ impl Reading<'_> {
         if self.token.depth >= self.limits.depth {
             return Err((FaultKind::TooDeep, at));
         }
-        if let Some(count) = self.work.children.last_mut() {
-            *count = count.saturating_add(1);
-            if *count > self.limits.children {
-                return Err((FaultKind::TooManyChildren, at));
-            }
+        if self.token.depth > 0 && self.token.children >= self.limits.children {
+            return Err((FaultKind::TooManyChildren, at));
         }
         let name =
             u16::try_from(end.saturating_sub(at)).map_err(|_| (FaultKind::NameTooLong, at))?;
@@ -421,15 +461,13 @@ impl Reading<'_> {
             prefix,
             name,
             start: number(at),
-            a: NamespaceId::None.pack(),
+            a: NamespaceId::NONE.0,
             // Until its end tag has come: the element around it.
             b: self.token.current,
         });
-        self.token.current = entry;
-        self.token.depth = self.token.depth.saturating_add(1);
+        self.descend(entry, self.token.default);
         self.token.attributes = 0;
         self.token.outer_scope = self.work.scope.len();
-        self.work.children.push(0);
         Ok(self.enter(Phase::Tag { spaced: false }, end))
     }
 
@@ -486,24 +524,8 @@ impl Reading<'_> {
             a: 0,
             b: 0,
         };
-        let text = self.slice(at, end);
-        if text == b"xmlns" {
-            node = Node {
-                kind: Kind::Declaration,
-                prefix: 0,
-                name: 0,
-                start: number(end),
-                ..node
-            };
-        } else if prefix == 5 && text.starts_with(b"xmlns") {
-            let start = number(at.saturating_add(6));
-            node = Node {
-                kind: Kind::Declaration,
-                prefix: 0,
-                name: name.saturating_sub(6),
-                start,
-                ..node
-            };
+        if let Some(declaration) = node.into_declaration(self.bytes) {
+            node = declaration;
         }
         if node.kind == Kind::Declaration {
             let scope = number(self.work.scope.len());
@@ -572,7 +594,11 @@ impl Reading<'_> {
             ..node
         };
         if node.kind == Kind::Declaration {
-            node = self.declaration(node, at, end, escaped)?;
+            node = self.declaration(node, escaped)?;
+            if node.name == 0 {
+                let entry = number(self.work.tape.len()).saturating_sub(1);
+                self.token.default = NamespaceId::declared(node, entry);
+            }
         } else if escaped {
             node.kind = Kind::AttributeEscaped;
         }
@@ -580,43 +606,29 @@ impl Reading<'_> {
             *last = node;
         }
         if node.prefix > 0 {
-            // Filled in at the end of the tag: declarations may stand behind their use.
-            let a = NamespaceId::None.pack();
-            self.push(Node {
-                kind: Kind::AttributeNamespace,
-                prefix: 0,
-                name: 0,
-                start: 0,
-                a,
-                b: 0,
-            });
+            self.push(Node::attribute_namespace());
         }
         Ok(self.enter(Phase::Tag { spaced: false }, end.saturating_add(1)))
     }
 
-    fn declaration(
-        &mut self,
-        mut node: Node,
-        at: usize,
-        end: usize,
-        escaped: bool,
-    ) -> Result<Node, Refusal> {
+    /// Checks a declaration whose value is known, and decodes it where it must be.
+    pub(crate) fn declaration(&mut self, mut node: Node, escaped: bool) -> Result<Node, Refusal> {
+        let at = index(node.a);
         if escaped {
-            let raw = core::str::from_utf8(self.bytes.get(at..end).unwrap_or_default())
-                .map_err(|_| (FaultKind::InvalidUtf8, at))?;
+            let raw = self.bytes.get(node.value_range()).unwrap_or_default();
+            let raw = core::str::from_utf8(raw).map_err(|_| (FaultKind::InvalidUtf8, at))?;
             let value = escape::decode(raw, Place::Value);
             node.kind = Kind::DeclarationDecoded;
             node.a = number(self.work.decoded.len());
             node.b = number(value.len());
             self.work.decoded.push_str(&value);
         }
-        let prefix = self.bytes.get(node.name_range()).unwrap_or_default();
         let namespace = namespace_bytes(self.bytes, self.work.decoded.as_bytes(), node);
         let fixed = namespace == crate::XML_NAMESPACE.as_bytes();
-        let forbidden = match prefix {
-            b"xml" => !fixed,
-            b"xmlns" => true,
-            b"" => fixed,
+        let forbidden = match self.bytes.get(node.name_range()) {
+            Some(b"") => fixed,
+            Some(b"xml") => !fixed,
+            Some(b"xmlns") => true,
             _ => fixed || namespace.is_empty(),
         };
         if forbidden || namespace == crate::XMLNS_NAMESPACE.as_bytes() {
@@ -639,13 +651,13 @@ impl Reading<'_> {
         Ok(self.enter(Phase::Content, end))
     }
 
-    fn resolve_tag(&mut self, open: usize) -> Result<(), Refusal> {
+    pub(crate) fn resolve_tag(&mut self, open: usize) -> Result<(), Refusal> {
         let Some(&node) = self.work.tape.get(open) else {
             return Ok(());
         };
         let namespace = self.resolve(node)?;
         if let Some(node) = self.work.tape.get_mut(open) {
-            node.a = namespace.pack();
+            node.a = namespace.0;
         }
         let head = open.saturating_add(1);
         if self.work.tape.len() == head {
@@ -654,7 +666,7 @@ impl Reading<'_> {
         let mut entry = head;
         while let Some(&node) = self.work.tape.get(entry) {
             if node.prefix > 0 && node.is_attribute() {
-                let namespace = self.resolve(node)?.pack();
+                let namespace = self.resolve(node)?.0;
                 if let Some(next) = self.work.tape.get_mut(entry.saturating_add(1)) {
                     next.a = namespace;
                 }
@@ -667,36 +679,34 @@ impl Reading<'_> {
 
     /// The declaration that the prefix of an element or attribute leans on.
     fn resolve(&self, node: Node) -> Result<NamespaceId, Refusal> {
+        if node.prefix == 0 {
+            return Ok(self.token.default);
+        }
         let start = index(node.start);
         let prefix = self.slice(start, start.saturating_add(usize::from(node.prefix)));
         if prefix == b"xml" {
-            return Ok(NamespaceId::Xml);
+            return Ok(NamespaceId::XML);
         }
+        self.in_scope(prefix)
+            .ok_or((FaultKind::UnboundPrefix, start))
+    }
+
+    /// What the innermost declaration of a prefix stands for.
+    fn in_scope(&self, prefix: &[u8]) -> Option<NamespaceId> {
         for &entry in self.work.scope.iter().rev() {
             let Some(&declaration) = self.work.tape.get(index(entry)) else {
                 continue;
             };
-            if self.bytes.get(declaration.name_range()) == Some(prefix) {
-                return Ok(if declaration.b == 0 {
-                    NamespaceId::None
-                } else {
-                    NamespaceId::Local(entry)
-                });
+            if usize::from(declaration.name) == prefix.len()
+                && self.bytes.get(declaration.name_range()) == Some(prefix)
+            {
+                return Some(NamespaceId::declared(declaration, entry));
             }
         }
-        let found = self
-            .context
-            .declarations
-            .iter()
-            .position(|d| d.prefix.as_bytes() == prefix);
-        match found {
-            Some(entry) => Ok(NamespaceId::Context(number(entry))),
-            None if prefix.is_empty() => Ok(NamespaceId::None),
-            None => Err((FaultKind::UnboundPrefix, start)),
-        }
+        self.context.namespace_of(prefix)
     }
 
-    fn check_declarations(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_declarations(&self) -> Result<(), Refusal> {
         let own = self
             .work
             .scope
@@ -781,18 +791,18 @@ impl Reading<'_> {
             .work
             .tape
             .get(index(entry).saturating_add(1))
-            .map_or(NamespaceId::None.pack(), |n| n.a);
-        (local, self.namespace(NamespaceId::unpack(id)))
+            .map_or(NamespaceId::NONE.0, |n| n.a);
+        (local, self.namespace(NamespaceId(id)))
     }
 
     fn namespace(&self, id: NamespaceId) -> &[u8] {
-        match id {
-            NamespaceId::None => b"",
-            NamespaceId::Xml => crate::XML_NAMESPACE.as_bytes(),
-            NamespaceId::Local(entry) => self.work.tape.get(index(entry)).map_or(b"", |&node| {
+        match id.source() {
+            Source::None => b"",
+            Source::Xml => crate::XML_NAMESPACE.as_bytes(),
+            Source::Local(entry) => self.work.tape.get(index(entry)).map_or(b"", |&node| {
                 namespace_bytes(self.bytes, self.work.decoded.as_bytes(), node)
             }),
-            NamespaceId::Context(entry) => self
+            Source::Context(entry) => self
                 .context
                 .declarations
                 .get(index(entry))
@@ -840,35 +850,58 @@ impl Reading<'_> {
         }
     }
 
-    fn push_close(&mut self, tag: usize, end: usize) {
-        let open = index(self.token.current);
-        self.push(Node {
-            kind: Kind::Close,
-            prefix: 0,
-            name: 0,
-            start: number(tag),
-            a: number(end),
-            b: self.token.current,
-        });
-        let next = number(self.work.tape.len());
-        if let Some(node) = self.work.tape.get_mut(open) {
+    pub(crate) fn push_close(&mut self, tag: usize, end: usize) {
+        let open = self.token.current;
+        let behind = self.push(Node::close(tag, end, open)).saturating_add(1);
+        if let Some(node) = self.work.tape.get_mut(index(open)) {
             self.token.current = node.b;
-            node.b = next;
+            node.b = behind;
         }
     }
 
-    fn close(&mut self, tag: usize, end: usize) -> Step {
+    pub(crate) fn close(&mut self, tag: usize, end: usize) -> Step {
         let open = self.token.current;
         self.push_close(tag, end);
         self.token.depth = self.token.depth.saturating_sub(1);
-        self.work.children.pop();
-        while self.work.scope.last().is_some_and(|&entry| entry > open) {
-            self.work.scope.pop();
+        if let Some(outer) = self.work.outer.pop() {
+            self.token.children = outer.children;
+            self.token.default = outer.default;
         }
+        self.leave_scope(open);
         if self.token.depth == 0 {
             return Step::Done(end, true);
         }
         self.enter(Phase::Content, end)
+    }
+
+    /// Opens the element at this entry, in which names without a prefix are in `default`.
+    #[inline(always)]
+    pub(crate) fn descend(&mut self, open: u32, default: NamespaceId) {
+        self.work.outer.push(Outer {
+            children: self.token.children.saturating_add(1),
+            default: self.token.default,
+        });
+        self.token.current = open;
+        self.token.children = 0;
+        self.token.default = default;
+        self.token.depth = self.token.depth.saturating_add(1);
+    }
+
+    /// Forgets the declarations from this entry of the tape on.
+    #[inline(always)]
+    pub(crate) fn leave_scope(&mut self, open: u32) {
+        if self.work.scope.last().is_some_and(|&entry| entry > open) {
+            self.work.scope.truncate(self.own_scope(open));
+        }
+    }
+
+    /// Where the declarations begin in the scope that stand behind this entry of the tape.
+    pub(crate) fn own_scope(&self, open: u32) -> usize {
+        let scope = &self.work.scope;
+        scope
+            .iter()
+            .rposition(|&entry| entry < open)
+            .map_or(0, |last| last.saturating_add(1))
     }
 }
 
