@@ -45,6 +45,7 @@ mod escape;
 mod fault;
 mod limits;
 mod parser;
+mod print;
 mod tape;
 mod tokenizer;
 pub mod typed;
@@ -55,6 +56,7 @@ pub use element::{AttributeRef, Attributes, Children, Element, ElementRef, NodeR
 pub use fault::{Fault, FaultKind};
 pub use limits::Limits;
 pub use parser::{Event, Parser, Scratch};
+pub use print::Printed;
 pub use typed::{FromXml, FromXmlError, IntoOwned, ToXml};
 pub use value::{FromXmlText, ToXmlText, ValueError};
 pub use writer::{STREAM_END, WriteError, Writer};

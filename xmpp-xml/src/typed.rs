@@ -687,6 +687,6 @@ pub mod derive_support {
         namespace: &str,
         value: &dyn ToXmlText,
     ) {
-        writer.attribute_ns(name, namespace, &value.to_xml_text());
+        writer.attribute_value_ns(name, namespace, value);
     }
 }

@@ -6,8 +6,11 @@
     clippy::unwrap_used
 )]
 
+mod check;
 mod derive;
 mod elements;
+mod printing;
 mod properties;
+mod robustness;
 mod streams;
 mod values;
