@@ -149,7 +149,7 @@ fn attribute(field: &Field) -> TokenStream {
         ),
         Kind::Lang { .. } => quote! {
             if let __xml::Some(value) = #binding {
-                writer.lang(&__xml::ToXmlText::to_xml_text(value));
+                writer.lang(value);
             }
         },
         Kind::Flatten => quote!(__xml::ToGroup::write_attributes(#binding, writer);),
