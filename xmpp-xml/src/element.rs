@@ -538,7 +538,8 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
-fn unlimited() -> Limits {
+/// For what the program itself has written.
+pub(crate) fn unlimited() -> Limits {
     Limits::new()
         .stanza_bytes(u32::MAX)
         .depth(u32::MAX)
@@ -548,7 +549,7 @@ fn unlimited() -> Limits {
         .children(u32::MAX)
 }
 
-fn parse_owned(bytes: &[u8], limits: &Limits) -> Result<Element, Fault> {
+pub(crate) fn parse_owned(bytes: &[u8], limits: &Limits) -> Result<Element, Fault> {
     let mut scratch = Scratch::new();
     scratch.document(bytes, limits).map(ElementRef::to_element)
 }

@@ -35,6 +35,7 @@
 //! # Features
 //! - `std` (default): searches with run-time detected instructions. Without it the crate needs only `alloc`.
 //! - `derive` (default): the derive macros.
+//! - `serde`: the module `serde`, with which elements are read and written as types of serde.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -46,6 +47,8 @@ mod fault;
 mod limits;
 mod parser;
 mod print;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod tape;
 mod tokenizer;
 pub mod typed;

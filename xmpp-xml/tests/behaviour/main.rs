@@ -12,5 +12,7 @@ mod elements;
 mod printing;
 mod properties;
 mod robustness;
+#[cfg(feature = "serde")]
+mod serde_types;
 mod streams;
 mod values;
