@@ -244,6 +244,27 @@ impl<'a> ElementRef<'a> {
             })
     }
 
+    /// The namespace that a prefix is bound to here, the empty prefix being the default namespace; `None` if it is
+    /// not bound. For qualified names in content, such as `xsi:type='xs:string'`.
+    pub fn namespace_of_prefix(self, prefix: &str) -> Option<&'a str> {
+        if prefix == "xml" {
+            return Some(XML_NAMESPACE);
+        }
+        let mut around = self.ancestors();
+        around.push(self);
+        let mut nearest = around.into_iter().rev();
+        let bound = nearest.find_map(|element| {
+            let mut declarations = element.declarations();
+            declarations.find(|(declared, _)| *declared == prefix)
+        });
+        let bound = bound.map(|(_, namespace)| namespace).or_else(|| {
+            let mut inherited = self.context.as_ref()?.declarations.iter();
+            let declaration = inherited.find(|declaration| declaration.prefix == prefix)?;
+            Some(declaration.namespace.as_str())
+        });
+        bound.filter(|namespace| !namespace.is_empty())
+    }
+
     /// The elements around this one, outermost first, this one excluded.
     fn ancestors(self) -> Vec<ElementRef<'a>> {
         let mut ancestors = Vec::new();

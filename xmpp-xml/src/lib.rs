@@ -44,6 +44,7 @@ mod chars;
 mod element;
 mod escape;
 mod fault;
+mod lexical;
 mod limits;
 mod parser;
 mod print;
