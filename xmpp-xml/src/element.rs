@@ -8,11 +8,15 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::XML_NAMESPACE;
+use crate::chars::is_language_tag;
 use crate::escape::{self, Place};
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::parser::Scratch;
-use crate::tape::{Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, Source, index, number};
+use crate::tape::{
+    Context, ContextDeclaration, Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, Source, index,
+    number,
+};
 use crate::tokenizer::namespace_bytes;
 use crate::typed::{FromXml, FromXmlError, ToXml};
 use crate::writer::{WriteError, Writer};
@@ -133,16 +137,21 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The language in force: the nearest `xml:lang` of this element, those around it, and the stream header
-    /// (RFC 6120 §8.1.5). `None` also where the nearest one is empty.
+    /// (RFC 6120 §8.1.5). `None` also where the nearest one is empty. What is no language tag counts as absent
+    /// (RFC 6120 §4.7.4).
     pub fn lang(self) -> Option<Cow<'a, str>> {
         let mut lang = self
             .context
             .as_ref()
             .and_then(|context| context.lang.as_deref())
+            .filter(|lang| is_language_tag(lang))
             .map(Cow::Borrowed);
         let mut around = Some(Self { entry: 0, ..self });
         while let Some(element) = around {
-            lang = element.attribute_ns("lang", XML_NAMESPACE).or(lang);
+            lang = element
+                .attribute_ns("lang", XML_NAMESPACE)
+                .filter(|lang| is_language_tag(lang))
+                .or(lang);
             if element.entry == self.entry {
                 break;
             }
@@ -177,9 +186,41 @@ impl<'a> ElementRef<'a> {
         self.bytes.get(self.start_tag_end()..index(close.a))
     }
 
-    /// An owned copy.
+    /// An owned copy, which keeps the language in force (see [`lang`](Self::lang)).
+    ///
+    /// It costs two allocations, one for the bytes and one for the tape; more only where a namespace is written with
+    /// references, where names lean on declarations of an element around this one, or where the language does.
     pub fn to_element(self) -> Element {
-        self.copy_tape().unwrap_or_else(|| self.rewrite())
+        match self.copy_tape() {
+            Some(copy) if self.entry == 0 => copy,
+            Some(copy) => copy.with_lang_of(self),
+            None => self.rewrite().with_lang_of(self),
+        }
+    }
+
+    /// A copy in which the content namespace `from` is `to`: this element and those within it, as far as they are
+    /// connected through elements of `from`. Elements of other namespaces, and whatever is within them, stay as they
+    /// are.
+    ///
+    /// With it a stanza goes from one kind of stream to another (`jabber:client` to `jabber:server`, RFC 6120 §4.8.3),
+    /// and a peer can be put up with whose stanzas take their namespace from a wrapper (that of BOSH, XEP-0206 §2)
+    /// or declare none. [`Writer::rescope`] does the same on the way out.
+    ///
+    /// ```
+    /// use xmpp_xml::Element;
+    /// let frame = Element::parse("<message><body>hi</body><x xmlns='urn:x'/></message>")?;
+    /// let message = frame.root().rescoped("", "jabber:client")?;
+    /// assert_eq!(message.to_string(), "<message xmlns='jabber:client'><body>hi</body><x xmlns='urn:x'/></message>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `to` is no namespace that can be declared.
+    pub fn rescoped(self, from: &str, to: &str) -> Result<Element, WriteError> {
+        let copy = Element::build(|writer| {
+            writer.rescope(self, from, to, &[]);
+        })?;
+        Ok(copy.with_lang_of(self))
     }
 
     /// Reads the element as a typed payload.
@@ -202,6 +243,27 @@ impl<'a> ElementRef<'a> {
                 let prefix = self.bytes.get(node.name_range()).unwrap_or_default();
                 (prefix != "xml").then(|| (prefix, self.declared(node)))
             })
+    }
+
+    /// The namespace that a prefix is bound to here, the empty prefix being the default namespace; `None` if it is
+    /// not bound. For qualified names in content, such as `xsi:type='xs:string'`.
+    pub fn namespace_of_prefix(self, prefix: &str) -> Option<&'a str> {
+        if prefix == "xml" {
+            return Some(XML_NAMESPACE);
+        }
+        let mut around = self.ancestors();
+        around.push(self);
+        let mut nearest = around.into_iter().rev();
+        let bound = nearest.find_map(|element| {
+            let mut declarations = element.declarations();
+            declarations.find(|(declared, _)| *declared == prefix)
+        });
+        let bound = bound.map(|(_, namespace)| namespace).or_else(|| {
+            let mut inherited = self.context.as_ref()?.declarations.iter();
+            let declaration = inherited.find(|declaration| declaration.prefix == prefix)?;
+            Some(declaration.namespace.as_str())
+        });
+        bound.filter(|namespace| !namespace.is_empty())
     }
 
     /// The elements around this one, outermost first, this one excluded.
@@ -287,52 +349,74 @@ impl<'a> ElementRef<'a> {
         })
     }
 
+    /// This element and all within it, in document order.
+    pub(crate) fn descendants(self) -> impl Iterator<Item = ElementRef<'a>> {
+        let range = self.entry..self.end();
+        range.filter_map(move |entry| {
+            let node = self.tape.get(index(entry))?;
+            (node.kind == Kind::Open).then_some(Self { entry, ..self })
+        })
+    }
+
     /// A copy of bytes and tape, if no name leans on an element around this one.
     fn copy_tape(self) -> Option<Element> {
         let nodes = self
             .tape
             .get(index(self.entry)..index(self.end().saturating_add(1)))?;
+        let mut has_decoded = false;
+        for node in nodes {
+            match node.kind {
+                Kind::Open | Kind::AttributeNamespace => {
+                    self.rebase(node.a)?;
+                }
+                Kind::DeclarationDecoded => has_decoded = true,
+                _ => {}
+            }
+        }
         let raw = self.bytes();
         let shift = self.node().start.saturating_sub(1);
         // Decoded namespaces stand behind the text; most elements have none.
         let mut decoded = String::new();
-        let mut tape = Vec::with_capacity(nodes.len());
-        for &node in nodes {
-            let mut node = Node {
-                start: node.start.saturating_sub(shift),
-                ..node
-            };
-            match node.kind {
-                Kind::Open => {
-                    node.a = self.rebase(node.a)?;
-                    node.b = node.b.saturating_sub(self.entry);
+        // Of known length, so that the entries are written where they stay.
+        let tape: Arc<[Node]> = nodes
+            .iter()
+            .map(|&node| {
+                let mut node = Node {
+                    start: node.start.saturating_sub(shift),
+                    ..node
+                };
+                match node.kind {
+                    Kind::Open => {
+                        node.a = self.rebase(node.a).unwrap_or(node.a);
+                        node.b = node.b.saturating_sub(self.entry);
+                    }
+                    Kind::AttributeNamespace => node.a = self.rebase(node.a).unwrap_or(node.a),
+                    Kind::Close => {
+                        node.a = node.a.saturating_sub(shift);
+                        node.b = 0;
+                    }
+                    Kind::DeclarationDecoded => {
+                        let namespace = self.declared(node);
+                        node.a = number(raw.len().saturating_add(decoded.len()));
+                        decoded.push_str(namespace);
+                    }
+                    _ => node.a = node.a.saturating_sub(shift),
                 }
-                Kind::AttributeNamespace => node.a = self.rebase(node.a)?,
-                Kind::Close => {
-                    node.a = node.a.saturating_sub(shift);
-                    node.b = 0;
-                }
-                Kind::DeclarationDecoded => {
-                    let namespace = self.declared(node);
-                    node.a = number(raw.len().saturating_add(decoded.len()));
-                    decoded.push_str(namespace);
-                }
-                _ => node.a = node.a.saturating_sub(shift),
-            }
-            tape.push(node);
-        }
-        let text: Arc<str> = match decoded.is_empty() {
-            true => Arc::from(raw),
-            false => Arc::from([raw, &decoded].concat()),
+                node
+            })
+            .collect();
+        let text: Arc<str> = match has_decoded {
+            false => Arc::from(raw),
+            true => Arc::from([raw, &decoded].concat()),
         };
         Some(Element {
             text,
-            tape: Arc::from(tape),
+            tape,
             context: self.context.clone(),
         })
     }
 
-    /// The namespace reference of a copy whose tape begins at this element.
+    /// The namespace reference of a copy whose tape begins at this element; `None` if it leans on one before.
     fn rebase(self, id: u32) -> Option<u32> {
         match NamespaceId(id).source() {
             Source::Local(entry) => Some(NamespaceId::local(entry.checked_sub(self.entry)?).0),
@@ -474,7 +558,8 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
-fn unlimited() -> Limits {
+/// For what the program itself has written.
+pub(crate) fn unlimited() -> Limits {
     Limits::new()
         .stanza_bytes(u32::MAX)
         .depth(u32::MAX)
@@ -484,7 +569,7 @@ fn unlimited() -> Limits {
         .children(u32::MAX)
 }
 
-fn parse_owned(bytes: &[u8], limits: &Limits) -> Result<Element, Fault> {
+pub(crate) fn parse_owned(bytes: &[u8], limits: &Limits) -> Result<Element, Fault> {
     let mut scratch = Scratch::new();
     scratch.document(bytes, limits).map(ElementRef::to_element)
 }
@@ -774,6 +859,26 @@ impl Element {
     /// The borrowed view, through which everything is read.
     pub fn root(&self) -> ElementRef<'_> {
         ElementRef::root(&self.text, &self.tape, &self.text, &self.context)
+    }
+
+    /// This copy of `original`, with the language that is in force there.
+    fn with_lang_of(mut self, original: ElementRef<'_>) -> Self {
+        let lang = original.lang();
+        if self.root().lang() != lang {
+            let declarations = self.context.iter().flat_map(|outer| &outer.declarations);
+            let declarations = declarations
+                .map(|declaration| ContextDeclaration {
+                    prefix: declaration.prefix.clone(),
+                    namespace: declaration.namespace.clone(),
+                })
+                .collect();
+            self.context = Some(Arc::new(Context {
+                declarations,
+                lang: lang.map(Cow::into_owned),
+                root: String::new(),
+            }));
+        }
+        self
     }
 
     /// Answers where the impossible happened, so that nothing has to panic.

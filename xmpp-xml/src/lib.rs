@@ -35,6 +35,7 @@
 //! # Features
 //! - `std` (default): searches with run-time detected instructions. Without it the crate needs only `alloc`.
 //! - `derive` (default): the derive macros.
+//! - `serde`: the module `serde`, with which elements are read and written as types of serde.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -43,9 +44,13 @@ mod chars;
 mod element;
 mod escape;
 mod fault;
+mod lexical;
 mod limits;
 mod marks;
 mod parser;
+mod print;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod tape;
 mod tokenizer;
 pub mod typed;
@@ -57,6 +62,7 @@ pub use element::{AttributeRef, Attributes, Children, Element, ElementRef, NodeR
 pub use fault::{Fault, FaultKind};
 pub use limits::Limits;
 pub use parser::{Event, Parser, Scratch};
+pub use print::Printed;
 pub use typed::{FromXml, FromXmlError, IntoOwned, ToXml};
 pub use value::{FromXmlText, ToXmlText, ValueError};
 pub use writer::{STREAM_END, WriteError, Writer};

@@ -131,6 +131,11 @@ use crate::{Element, ElementRef, Writer};
 /// A type that can be read from an element. Usually derived; see the [module](self).
 ///
 /// `'a` is the lifetime of the element, from which the value may borrow.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from an element",
+    label = "not an element",
+    note = "derive or implement `FromXml` for it; text of a child is `#[xml(child_text)]`, and any element is `Element`"
+)]
 pub trait FromXml<'a>: Sized {
     /// Whether the element is one of these, judged by name and namespace only.
     fn matches(element: ElementRef<'_>) -> bool;
@@ -155,6 +160,11 @@ pub trait FromXml<'a>: Sized {
 }
 
 /// A type that can be written as an element. Usually derived; see the [module](self).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as an element",
+    label = "not an element",
+    note = "derive or implement `ToXml` for it; text of a child is `#[xml(child_text)]`, and any element is `Element`"
+)]
 pub trait ToXml {
     /// Writes the value, as one complete element.
     ///
@@ -499,6 +509,7 @@ owned!(
     bool, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64
 );
 owned!(String, Element, Base64, DateTime, Civil, Duration);
+owned!(core::time::Duration);
 
 /// What the code that the derives generate is made of; no part of the interface.
 #[doc(hidden)]
@@ -687,6 +698,6 @@ pub mod derive_support {
         namespace: &str,
         value: &dyn ToXmlText,
     ) {
-        writer.attribute_ns(name, namespace, &value.to_xml_text());
+        writer.attribute_value_ns(name, namespace, value);
     }
 }

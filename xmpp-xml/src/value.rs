@@ -1,9 +1,11 @@
 //! Values in text and attributes: the codecs between Rust types and their XML Schema lexical forms.
 //!
 //! A type that stands in an attribute or in the text of an element implements [`FromXmlText`] and
-//! [`ToXmlText`]. Given here are `bool`, all integers, `f32`, `f64`, `String`, `Cow<str>`, and
-//! [`Base64`], [`DateTime`] and [`Duration`]. An enumeration derives both traits; for a type of
-//! your own they are two short functions:
+//! [`ToXmlText`]. Given here are `bool`, all integers, `f32`, `f64`, `String`, `Cow<str>`,
+//! [`Base64`], [`DateTime`] and [`Duration`], and of the names and addresses that XML Schema knows
+//! [`AnyUri`], [`QName`], [`NmToken`] and [`Id`]. What has `FromStr` and `Display` is taken as
+//! [`Parsed`]. An enumeration derives both traits; for a type of your own they are two short
+//! functions:
 //!
 //! ```
 //! use core::fmt;
@@ -48,10 +50,18 @@ use base64::Engine;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
+pub use crate::lexical::{AnyUri, Id, NmToken, QName};
+
 /// A value that can be read from an attribute or from text.
 ///
 /// `'a` is the lifetime of the element that is read: a type may keep the text it is given, which is
 /// borrowed from the element wherever nothing had to be unescaped.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from an attribute or text",
+    label = "not a value in XML",
+    note = "an element of its own is `#[xml(child)]` or `#[xml(children)]`",
+    note = "derive or implement `FromXmlText` for it, or, if it has `FromStr`, write `Parsed<{Self}>`"
+)]
 pub trait FromXmlText<'a>: Sized {
     /// Reads the value from `text`, which is already unescaped.
     ///
@@ -61,6 +71,12 @@ pub trait FromXmlText<'a>: Sized {
 }
 
 /// A value that can be written into an attribute or into text.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written into an attribute or text",
+    label = "not a value in XML",
+    note = "an element of its own is `#[xml(child)]` or `#[xml(children)]`",
+    note = "derive or implement `ToXmlText` for it, or, if it has `Display`, write `Parsed<{Self}>`"
+)]
 pub trait ToXmlText {
     /// Writes the lexical form of the value, unescaped: escaping is the writer's.
     ///
@@ -162,6 +178,54 @@ impl FromXmlText<'_> for Base64 {
 impl ToXmlText for Base64 {
     fn write_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{}", Base64Display::new(&self.0, &STANDARD))
+    }
+}
+
+/// A value of a type that has `FromStr` and `Display`, such as an IP address, in that form.
+///
+/// White space around it is skipped when reading. The error of `FromStr` is told without its words, which
+/// may repeat the value.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use xmpp_xml::value::Parsed;
+/// use xmpp_xml::{Element, FromXml};
+///
+/// #[derive(FromXml)]
+/// #[xml(name = "host", namespace = "urn:example:host")]
+/// struct Host {
+///     #[xml(attribute)]
+///     address: Parsed<IpAddr>,
+/// }
+///
+/// let element = Element::parse("<host xmlns='urn:example:host' address='2001:db8::1'/>")?;
+/// let Host { address: Parsed(address) } = element.root().read()?;
+/// assert!(address.is_ipv6());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Parsed<T>(pub T);
+
+impl<T: FromStr> FromXmlText<'_> for Parsed<T> {
+    fn from_xml_text(text: Cow<'_, str>) -> Result<Self, ValueError> {
+        match trim(&text).parse() {
+            Ok(value) => Ok(Self(value)),
+            Err(_) => Err(ValueError::new("not of the form that its type has")),
+        }
+    }
+}
+
+impl<T: fmt::Display> ToXmlText for Parsed<T> {
+    fn write_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl<T: 'static> crate::typed::IntoOwned for Parsed<T> {
+    type Owned = Self;
+
+    fn into_owned(self) -> Self {
+        self
     }
 }
 
@@ -677,6 +741,19 @@ impl FromStr for Duration {
             }
             _ => Err(too_long()),
         }
+    }
+}
+
+/// A duration of fixed length that is not negative, as a `duration` of days and less.
+impl FromXmlText<'_> for core::time::Duration {
+    fn from_xml_text(text: Cow<'_, str>) -> Result<Self, ValueError> {
+        Duration::from_xml_text(text)?.try_into()
+    }
+}
+
+impl ToXmlText for core::time::Duration {
+    fn write_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        Duration::from(*self).write_text(out)
     }
 }
 

@@ -163,28 +163,24 @@ impl<'w> Writer<'w> {
         if namespace.is_empty() {
             return self.attribute(name, value);
         }
-        if !is_ncname(name) || namespace == XMLNS_NAMESPACE {
-            self.refuse(WriteError::Name);
-        }
-        self.expect_tag();
-        if namespace == XML_NAMESPACE {
-            self.out.extend_from_slice(b" xml:");
-        } else {
-            let number = self.unused_prefix();
-            let mut prefix = Vec::new();
-            prefix.extend_from_slice(b"n");
-            push_number(&mut prefix, number);
-            self.out.extend_from_slice(b" xmlns:");
-            self.out.extend_from_slice(&prefix);
-            self.out.extend_from_slice(b"='");
-            self.value(namespace);
-            self.out.extend_from_slice(b"' ");
-            self.out.extend_from_slice(&prefix);
-            self.out.push(b':');
-        }
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"='");
+        self.attribute_name_ns(name, namespace);
         self.value(value);
+        self.out.push(b'\'');
+        self
+    }
+
+    /// Adds an attribute in a namespace from a typed value, without an intermediate string.
+    pub fn attribute_value_ns(
+        &mut self,
+        name: &str,
+        namespace: &str,
+        value: &dyn ToXmlText,
+    ) -> &mut Self {
+        if namespace.is_empty() {
+            return self.attribute_value(name, value);
+        }
+        self.attribute_name_ns(name, namespace);
+        self.typed(value, Place::Value);
         self.out.push(b'\'');
         self
     }
@@ -271,7 +267,7 @@ impl<'w> Writer<'w> {
             self.out.extend_from_slice(element.bytes().as_bytes());
             return self;
         }
-        self.rewrite(element, &[])
+        self.rewrite(element, &[], None)
     }
 
     /// Forwards an element with some attributes of its start tag replaced (`Some`) or removed (`None`); all that
@@ -292,26 +288,67 @@ impl<'w> Writer<'w> {
         element: ElementRef<'_>,
         attributes: &[(&str, Option<&str>)],
     ) -> &mut Self {
-        if !element.prefix().is_empty() || !self.binds_all_of(element) {
-            return self.rewrite(element, attributes);
+        if let Some(tail) = self.forwarded(element, attributes, None) {
+            self.out.extend_from_slice(tail.as_bytes());
         }
-        self.start(element.name(), element.namespace());
-        for (prefix, namespace) in element
-            .declarations()
-            .filter(|(prefix, _)| !prefix.is_empty())
-        {
-            self.declare(prefix, namespace);
+        self
+    }
+
+    /// Forwards an element as [`forward`](Self::forward) does, but writes only its start tag, and gives back what has
+    /// to be sent behind it, for the caller to send from where it stands: one copy serves all receivers. Nothing is
+    /// left to send if the element had to be written anew, or has no content.
+    ///
+    /// It ends the writing, since nothing can be written before what is left.
+    ///
+    /// ```
+    /// use xmpp_xml::{Element, Writer};
+    /// let received = Element::parse("<message xmlns='jabber:client' to='room'><body>hi</body></message>")?;
+    /// for to in ["a@example.org", "b@example.org"] {
+    ///     let mut tag = Vec::new();
+    ///     let rest = Writer::in_stream(&mut tag, "jabber:client").forward_tag(received.root(), &[("to", Some(to))])?;
+    ///     assert_eq!(tag, format!("<message to='{to}'>").as_bytes());
+    ///     assert_eq!(rest, "<body>hi</body></message>");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish).
+    pub fn forward_tag<'e>(
+        mut self,
+        element: ElementRef<'e>,
+        attributes: &[(&str, Option<&str>)],
+    ) -> Result<&'e str, WriteError> {
+        let tail = self.forwarded(element, attributes, None);
+        self.finish()?;
+        Ok(tail.unwrap_or_default())
+    }
+
+    /// Forwards an element as [`forward`](Self::forward) does, into a stream of another content namespace: `from`
+    /// becomes `to` in the element and those within it, as far as they are connected through elements of `from`.
+    /// Elements of other namespaces, and whatever is within them, stay as they are (RFC 6120 §4.8.3).
+    ///
+    /// ```
+    /// use xmpp_xml::{Element, Writer};
+    /// let received = Element::parse("<message xmlns='jabber:client' to='b'><body>hi</body></message>")?;
+    /// let mut out = Vec::new();
+    /// let mut writer = Writer::in_stream(&mut out, "jabber:server");
+    /// writer.rescope(received.root(), "jabber:client", "jabber:server", &[]);
+    /// writer.finish()?;
+    /// assert_eq!(out, b"<message to='b'><body>hi</body></message>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rescope(
+        &mut self,
+        element: ElementRef<'_>,
+        from: &str,
+        to: &str,
+        attributes: &[(&str, Option<&str>)],
+    ) -> &mut Self {
+        if let Some(tail) = self.forwarded(element, attributes, Some((from, to))) {
+            self.out.extend_from_slice(tail.as_bytes());
         }
-        self.copy_attributes(element, attributes);
-        match element.tail() {
-            None => self.end(),
-            Some(tail) => {
-                self.close_tag();
-                self.out.extend_from_slice(tail.as_bytes());
-                self.stack.pop();
-                self
-            }
-        }
+        self
     }
 
     /// Whether everything so far could be written.
@@ -351,6 +388,28 @@ impl<'w> Writer<'w> {
         }
         self.expect_tag();
         self.out.push(b' ');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"='");
+    }
+
+    /// The name of an attribute in a namespace, behind the declaration of its prefix.
+    fn attribute_name_ns(&mut self, name: &str, namespace: &str) {
+        if !is_ncname(name) || namespace == XMLNS_NAMESPACE {
+            self.refuse(WriteError::Name);
+        }
+        self.expect_tag();
+        if namespace == XML_NAMESPACE {
+            self.out.extend_from_slice(b" xml:");
+        } else {
+            let number = self.unused_prefix();
+            self.out.extend_from_slice(b" xmlns:n");
+            push_number(self.out, number);
+            self.out.extend_from_slice(b"='");
+            self.value(namespace);
+            self.out.extend_from_slice(b"' n");
+            push_number(self.out, number);
+            self.out.push(b':');
+        }
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"='");
     }
@@ -402,15 +461,63 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// Writes the start tag of a forwarded element, and gives back the bytes that have to follow; where its names
+    /// would not mean the same here, writes all of it anew.
+    fn forwarded<'e>(
+        &mut self,
+        element: ElementRef<'e>,
+        attributes: &[(&str, Option<&str>)],
+        rescoped: Rescoped<'_>,
+    ) -> Option<&'e str> {
+        let own = element.namespace();
+        // Names without a prefix that lean on the outside are in the namespace of the start tag.
+        let same = element.prefix().is_empty()
+            && element.leans_on().all(|(prefix, namespace)| {
+                (prefix.is_empty() && namespace == own) || self.binds_prefix(prefix, namespace)
+            })
+            && rescoped.is_none_or(|(from, _)| {
+                own == from
+                    && element.descendants().skip(1).all(|inner| {
+                        let mut declared = inner.declarations();
+                        inner.prefix().is_empty()
+                            && declared.all(|(prefix, name)| !prefix.is_empty() || name != from)
+                    })
+            });
+        if !same {
+            self.rewrite(element, attributes, rescoped);
+            return None;
+        }
+        self.start(element.name(), new_namespace(own, rescoped));
+        for (prefix, namespace) in element
+            .declarations()
+            .filter(|(prefix, _)| !prefix.is_empty())
+        {
+            self.declare(prefix, namespace);
+        }
+        self.copy_attributes(element, attributes);
+        let Some(tail) = element.tail() else {
+            self.end();
+            return None;
+        };
+        self.close_tag();
+        self.stack.pop();
+        Some(tail)
+    }
+
     /// Whether every name of `element` that leans on declarations around it means the same here.
     fn binds_all_of(&self, element: ElementRef<'_>) -> bool {
         element.leans_on().all(|(prefix, namespace)| match prefix {
             "" => self.default_namespace() == namespace.as_bytes(),
-            "stream" => {
-                self.in_stream && namespace == STREAM_NAMESPACE && !self.redeclares_stream()
-            }
-            _ => false,
+            _ => self.binds_prefix(prefix, namespace),
         })
+    }
+
+    /// Whether the prefix means this namespace here.
+    fn binds_prefix(&self, prefix: &str, namespace: &str) -> bool {
+        prefix == "stream"
+            && self.in_stream
+            && namespace == STREAM_NAMESPACE
+            && !self.redeclares_stream()
     }
 
     /// Whether an open element binds the prefix `stream` again; only [`declare`](Writer::declare) can.
@@ -419,20 +526,25 @@ impl<'w> Writer<'w> {
         !self.header && memchr::memmem::find(written, b" xmlns:stream=").is_some()
     }
 
-    /// A number whose prefix the open start tag does not use yet.
+    /// A number whose prefix `n0`, `n1`, … the open start tag does not declare yet.
     fn unused_prefix(&self) -> usize {
+        // Larger numbers come from elsewhere, and are not counted on from.
+        const LARGE: usize = 1_000_000;
         let from = self.stack.last().map_or(0, |open| open.name.start);
         let tag = self.out.get(from..).unwrap_or_default();
-        let mut number = 0usize;
-        loop {
-            let mut declaration = Vec::from(b" xmlns:n".as_slice());
-            push_number(&mut declaration, number);
-            declaration.push(b'=');
-            if memchr::memmem::find(tag, &declaration).is_none() {
-                return number;
-            }
+        let declared = || {
+            memchr::memmem::find_iter(tag, DECLARATION).filter_map(|at| {
+                let rest = tag.get(at.saturating_add(DECLARATION.len())..)?;
+                let digits = rest.split(|&byte| byte == b'=').next()?;
+                core::str::from_utf8(digits).ok()?.parse::<usize>().ok()
+            })
+        };
+        let highest = declared().filter(|&number| number < LARGE).max();
+        let mut number = highest.map_or(0, |number| number.saturating_add(1));
+        while declared().any(|other| other == number) {
             number = number.saturating_add(1);
         }
+        number
     }
 
     fn copy_attributes(&mut self, element: ElementRef<'_>, replaced: &[(&str, Option<&str>)]) {
@@ -448,8 +560,13 @@ impl<'w> Writer<'w> {
     }
 
     /// Writes an element anew, its prefixes declared for the sake of qualified names in content.
-    fn rewrite(&mut self, element: ElementRef<'_>, replaced: &[(&str, Option<&str>)]) -> &mut Self {
-        self.start(element.name(), element.namespace());
+    fn rewrite(
+        &mut self,
+        element: ElementRef<'_>,
+        replaced: &[(&str, Option<&str>)],
+        rescoped: Rescoped<'_>,
+    ) -> &mut Self {
+        self.start(element.name(), new_namespace(element.namespace(), rescoped));
         let own: Vec<_> = element
             .declarations()
             .filter(|(prefix, _)| !prefix.is_empty())
@@ -464,9 +581,13 @@ impl<'w> Writer<'w> {
             self.declare(prefix, namespace);
         }
         self.copy_attributes(element, replaced);
-        // An explicit stack: depth comes from the network.
-        let mut open = Vec::from([element.nodes()]);
-        while let Some(nodes) = open.last_mut() {
+        // An explicit stack: depth comes from the network. What is within another namespace is not rescoped.
+        let within = |inner: ElementRef<'_>, rescoped: Rescoped<'_>| {
+            rescoped.is_some_and(|(from, _)| inner.namespace() == from)
+        };
+        let mut open = Vec::from([(element.nodes(), within(element, rescoped))]);
+        while let Some((nodes, content)) = open.last_mut() {
+            let rescoped = rescoped.filter(|_| *content);
             match nodes.next() {
                 None => {
                     open.pop();
@@ -476,7 +597,7 @@ impl<'w> Writer<'w> {
                     self.text(&text);
                 }
                 Some(NodeRef::Element(child)) => {
-                    self.start(child.name(), child.namespace());
+                    self.start(child.name(), new_namespace(child.namespace(), rescoped));
                     for (prefix, namespace) in child
                         .declarations()
                         .filter(|(prefix, _)| !prefix.is_empty())
@@ -484,11 +605,21 @@ impl<'w> Writer<'w> {
                         self.declare(prefix, namespace);
                     }
                     self.copy_attributes(child, &[]);
-                    open.push(child.nodes());
+                    open.push((child.nodes(), within(child, rescoped)));
                 }
             }
         }
         self
+    }
+}
+
+/// A namespace, and the one to write in its place.
+type Rescoped<'r> = Option<(&'r str, &'r str)>;
+
+fn new_namespace<'n>(namespace: &'n str, rescoped: Rescoped<'n>) -> &'n str {
+    match rescoped {
+        Some((from, to)) if namespace == from => to,
+        _ => namespace,
     }
 }
 
@@ -502,9 +633,17 @@ impl fmt::Debug for Writer<'_> {
     }
 }
 
+/// How the declaration of a prefix of the writer's choice begins.
+const DECLARATION: &[u8] = b" xmlns:n";
+
 fn push_number(out: &mut Vec<u8>, number: usize) {
-    use alloc::string::ToString;
-    out.extend_from_slice(number.to_string().as_bytes());
+    let mut plain = Escaping {
+        out,
+        place: Place::Value,
+        valid: true,
+    };
+    // Writing to a vector does not fail.
+    let _ = fmt::Write::write_fmt(&mut plain, format_args!("{number}"));
 }
 
 /// Escapes what a typed value formats.

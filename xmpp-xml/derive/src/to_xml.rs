@@ -1,7 +1,8 @@
 //! The code that writes, in the order of declaration.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
 
 use crate::in_module;
 use crate::model::{Body, Case, Count, ElementName, Field, Head, Kind, Model, Shape, Variant};
@@ -123,7 +124,10 @@ fn pattern(body: &Body) -> TokenStream {
 }
 
 fn attributes(body: &Body) -> TokenStream {
-    body.fields.iter().map(attribute).collect()
+    body.fields
+        .iter()
+        .map(|field| at_type_of(field, attribute(field)))
+        .collect()
 }
 
 fn attribute(field: &Field) -> TokenStream {
@@ -149,7 +153,7 @@ fn attribute(field: &Field) -> TokenStream {
         ),
         Kind::Lang { .. } => quote! {
             if let __xml::Some(value) = #binding {
-                writer.lang(&__xml::ToXmlText::to_xml_text(value));
+                writer.lang(value);
             }
         },
         Kind::Flatten => quote!(__xml::ToGroup::write_attributes(#binding, writer);),
@@ -165,7 +169,22 @@ fn attribute(field: &Field) -> TokenStream {
 fn children(body: &Body, own_namespace: &TokenStream) -> TokenStream {
     body.fields
         .iter()
-        .map(|field| child(field, own_namespace))
+        .map(|field| at_type_of(field, child(field, own_namespace)))
+        .collect()
+}
+
+/// The same code, so that what is wrong with the type of the field is shown there.
+fn at_type_of(field: &Field, code: TokenStream) -> TokenStream {
+    let place = field.ty.span();
+    code.into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &token {
+                let inner = at_type_of(field, group.stream());
+                token = TokenTree::Group(Group::new(group.delimiter(), inner));
+            }
+            token.set_span(token.span().located_at(place));
+            token
+        })
         .collect()
 }
 

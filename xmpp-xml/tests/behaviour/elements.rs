@@ -126,6 +126,60 @@ fn the_language_is_the_nearest_one() {
 }
 
 #[test]
+fn what_is_no_language_tag_does_not_hide_the_language_around_it() {
+    let lang = |xml: &str| {
+        let outer = parse(xml);
+        let inner = outer.root().children().next().unwrap();
+        inner.lang().map(Cow::into_owned)
+    };
+    assert_eq!(
+        lang("<a xml:lang='de'><b xml:lang='not a tag'/></a>").as_deref(),
+        Some("de")
+    );
+    assert_eq!(lang("<a xml:lang='de-'><b/></a>"), None);
+    assert_eq!(
+        lang("<a xml:lang='de_CH'><b xml:lang='fr'/></a>").as_deref(),
+        Some("fr")
+    );
+    let header = HEADER.replace("'en'", "'e n'");
+    let of_stream = in_stream(&header, "<a/>", |a| a.lang().map(Cow::into_owned));
+    assert_eq!(of_stream, None);
+}
+
+#[test]
+fn an_owned_child_keeps_the_language_around_it() {
+    let child = |xml: &str| {
+        in_stream(HEADER, xml, |outer| {
+            let inner = outer.children().next().unwrap();
+            let owned = inner.to_element();
+            assert_eq!(owned, inner);
+            let again = owned.root().to_element();
+            assert_eq!(owned.root().lang(), again.root().lang());
+            assert_eq!(owned.clone().root().lang(), inner.lang());
+            owned.root().lang().map(Cow::into_owned)
+        })
+    };
+    // Of the stream, of the stanza, of itself, none; copied as it is, and written anew.
+    for inner in ["<b/>", "<p:b c='1'/>"] {
+        let child = |lang: &str| child(&format!("<a {lang} xmlns:p='urn:p'>{inner}</a>"));
+        assert_eq!(child("").as_deref(), Some("en"), "{inner}");
+        assert_eq!(child("xml:lang='de'").as_deref(), Some("de"), "{inner}");
+        assert_eq!(child("xml:lang=''"), None, "{inner}");
+    }
+    assert_eq!(
+        child("<a xml:lang='de'><b xml:lang='fr'/></a>").as_deref(),
+        Some("fr")
+    );
+    // The declarations of the stream are still known.
+    let owned = in_stream(HEADER, "<a xml:lang='de'><db:b><c/></db:b></a>", |a| {
+        a.children().next().unwrap().to_element()
+    });
+    assert!(owned.root().is("b", "jabber:server:dialback"));
+    assert!(owned.root().child("c", "jabber:client").is_some());
+    assert_eq!(owned.root().lang().as_deref(), Some("de"));
+}
+
+#[test]
 fn equality_is_by_meaning() {
     let a = parse("<p:a xmlns:p='x' b='1' c='2'>t&#65;<d xmlns='x'/></p:a>");
     let b = parse("<a xmlns='x' c=\"2\" b='1'>t<![CDATA[A]]><d></d></a>");
@@ -209,6 +263,156 @@ fn forwarding_keeps_the_bytes_where_they_mean_the_same() {
 }
 
 #[test]
+fn only_the_start_tag_is_written_where_the_rest_is_sent_from_where_it_stands() {
+    let tag = |stanza: &str, content: &str| {
+        in_stream(HEADER, stanza, |element| {
+            let mut out = b"before".to_vec();
+            let writer = Writer::in_stream(&mut out, content);
+            let rest = writer
+                .forward_tag(element, &[("to", Some("c"))])
+                .unwrap()
+                .to_owned();
+            (String::from_utf8(out).unwrap(), rest)
+        })
+    };
+    let pair = |tag: &str, rest: &str| (tag.to_owned(), rest.to_owned());
+    assert_eq!(
+        tag("<a to='b' d='1'>t<e/></a>", "jabber:client"),
+        pair("before<a d='1' to='c'>", "t<e/></a>")
+    );
+    assert_eq!(tag("<a/>", "jabber:client"), pair("before<a to='c'/>", ""));
+    // The declaration of the start tag holds for what stands within.
+    assert_eq!(
+        tag("<a><e/></a>", "jabber:server"),
+        pair("before<a xmlns='jabber:client' to='c'>", "<e/></a>")
+    );
+    assert_eq!(
+        tag("<a><db:e/></a>", "jabber:client").1,
+        "",
+        "a prefix of the other stream"
+    );
+    in_stream(HEADER, "<a>t</a>", |element| {
+        let mut out = b"before".to_vec();
+        let writer = Writer::in_stream(&mut out, "jabber:client");
+        let refused = writer.forward_tag(element, &[("to", Some("\u{1}"))]);
+        assert_eq!(refused, Err(WriteError::Character));
+        assert_eq!(out, b"before");
+    });
+}
+
+#[test]
+fn content_namespaces_are_rescoped_outside_foreign_elements_only() {
+    let foreign = "<f xmlns='urn:f'><message xmlns='jabber:client'><body/></message></f>\
+                   <p:f xmlns:p='urn:f'><body/></p:f>";
+    for (stanza, expected) in [
+        (
+            "<message to='a'><body>t</body></message>",
+            "<message to='b'><body>t</body></message>",
+        ),
+        (
+            "<message><body xmlns='jabber:client'>t</body></message>",
+            "<message to='b'><body>t</body></message>",
+        ),
+        (
+            "<message xmlns='jabber:client'><x xmlns='urn:x'/><body/></message>",
+            "<message to='b'><x xmlns='urn:x'/><body/></message>",
+        ),
+        (
+            "<m:message xmlns:m='jabber:client' m:x='1'><m:body/></m:message>",
+            "<message to='b' xmlns:n='jabber:client' n:x='1'><body/></message>",
+        ),
+        (
+            &format!("<message><body/>{foreign}</message>"),
+            "<message to='b'><body/><f xmlns='urn:f'><message xmlns='jabber:client'><body/></message></f>\
+             <f xmlns='urn:f'><body xmlns='jabber:client'/></f></message>",
+        ),
+        // Not of the content namespace: forwarded as it is.
+        (
+            "<x xmlns='urn:x'><message xmlns='jabber:client'/></x>",
+            "<x xmlns='urn:x' to='b'><message xmlns='jabber:client'/></x>",
+        ),
+    ] {
+        let out = in_stream(HEADER, stanza, |element| {
+            let mut out = Vec::new();
+            let mut writer = Writer::in_stream(&mut out, "jabber:server");
+            writer.rescope(
+                element,
+                "jabber:client",
+                "jabber:server",
+                &[("to", Some("b"))],
+            );
+            writer.finish().unwrap();
+            // The same as an operation of the tree.
+            let mut again = Vec::new();
+            let mut writer = Writer::in_stream(&mut again, "jabber:server");
+            let tree = element.rescoped("jabber:client", "jabber:server").unwrap();
+            assert_eq!(tree.root().lang().as_deref(), Some("en"));
+            writer.forward(tree.root(), &[("to", Some("b"))]);
+            writer.finish().unwrap();
+            let header = HEADER.replace("jabber:client", "jabber:server");
+            let read = |bytes: &[u8]| {
+                let text = std::str::from_utf8(bytes).unwrap();
+                in_stream(&header, text, |e| e.to_element())
+            };
+            assert_eq!(read(&out), read(&again), "{stanza}");
+            assert_eq!(read(&out), read(expected.as_bytes()), "{stanza}");
+            String::from_utf8(out).unwrap()
+        });
+        // And back again.
+        let header = HEADER.replace("jabber:client", "jabber:server");
+        let back = in_stream(&header, &out, |element| {
+            element.rescoped("jabber:server", "jabber:client").unwrap()
+        });
+        let original = in_stream(HEADER, stanza, |element| element.to_element());
+        assert_eq!(
+            back.root()
+                .children()
+                .map(|c| c.to_element())
+                .collect::<Vec<_>>(),
+            original
+                .root()
+                .children()
+                .map(|c| c.to_element())
+                .collect::<Vec<_>>(),
+            "{stanza}"
+        );
+    }
+    assert_eq!(
+        parse("<a/>").root().rescoped("", XML_NAMESPACE),
+        Err(WriteError::Namespace)
+    );
+}
+
+#[test]
+fn stanzas_in_the_namespace_of_a_wrapper_can_be_put_up_with() {
+    let body = parse(
+        "<body xmlns='http://jabber.org/protocol/httpbind' xml:lang='de'><message to='a'><body>t</body></message></body>",
+    );
+    let message = body.root().children().next().unwrap();
+    let message = message
+        .rescoped("http://jabber.org/protocol/httpbind", "jabber:client")
+        .unwrap();
+    assert_eq!(
+        message.to_string(),
+        "<message xmlns='jabber:client' to='a'><body>t</body></message>"
+    );
+    assert_eq!(message.root().lang().as_deref(), Some("de"));
+}
+
+#[test]
+fn a_stanza_that_declares_no_namespace_can_be_put_up_with() {
+    let mut scratch = Scratch::new();
+    let frame = b"<message to='a'><body>t</body><x xmlns='urn:x'/></message>";
+    let frame = scratch.document(frame, &Limits::new()).unwrap();
+    // Nothing but the wish of the caller makes it a stanza.
+    assert_eq!(frame.namespace(), "");
+    let message = frame.rescoped("", "jabber:client").unwrap();
+    assert!(message.root().is("message", "jabber:client"));
+    assert!(message.root().child("body", "jabber:client").is_some());
+    assert!(message.root().child("x", "urn:x").is_some());
+}
+
+#[test]
 fn forwarding_to_another_stream_declares_what_is_needed() {
     for stanza in [
         "<message from='x'><db:a db:b='1'>t</db:a><c/></message>",
@@ -273,6 +477,43 @@ fn a_writer_escapes_and_declares() {
     let back = parse(&text);
     assert_eq!(back.root().attribute("b").unwrap(), "<&'\"\t\n\r>");
     assert_eq!(back.root().text(), "<&>\t\n\r'\"]]>");
+}
+
+#[test]
+fn prefixes_of_attributes_never_collide() {
+    for declared in [
+        "n0",
+        "n7",
+        "n007",
+        "n4294967296",
+        "n18446744073709551615",
+        "n999999",
+        "n1000000",
+    ] {
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out);
+        w.start("a", "")
+            .declare(declared, "urn:d")
+            .attribute("x", " xmlns:n3=");
+        for number in 0..20 {
+            w.attribute_ns("b", &format!("urn:{number}"), "1");
+        }
+        w.attribute_value_ns("b", "urn:typed", &7u8)
+            .attribute_value_ns("b", "", &8u8);
+        w.end();
+        w.finish().unwrap();
+        let back = parse(std::str::from_utf8(&out).unwrap());
+        assert_eq!(back.root().attributes().count(), 23);
+        assert_eq!(
+            back.root().attribute_ns("b", "urn:19").as_deref(),
+            Some("1")
+        );
+        assert_eq!(
+            back.root().attribute_ns("b", "urn:typed").as_deref(),
+            Some("7")
+        );
+        assert_eq!(back.root().attribute("b").as_deref(), Some("8"));
+    }
 }
 
 #[test]

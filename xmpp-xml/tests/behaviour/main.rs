@@ -6,8 +6,13 @@
     clippy::unwrap_used
 )]
 
+mod check;
 mod derive;
 mod elements;
+mod printing;
 mod properties;
+mod robustness;
+#[cfg(feature = "serde")]
+mod serde_types;
 mod streams;
 mod values;

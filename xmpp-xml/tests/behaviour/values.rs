@@ -4,7 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use proptest::prelude::*;
-use xmpp_xml::value::{Base64, Civil, DateTime, Duration, FromXmlText, ToXmlText, ValueError};
+use xmpp_xml::value::{
+    AnyUri, Base64, Civil, DateTime, Duration, FromXmlText, Id, NmToken, Parsed, QName, ToXmlText,
+    ValueError,
+};
+use xmpp_xml::{Element, ElementRef};
 
 fn read<'a, T: FromXmlText<'a>>(text: &'a str) -> Result<T, ValueError> {
     T::from_xml_text(Cow::Borrowed(text))
@@ -441,4 +445,136 @@ proptest! {
         let _ = (read::<DateTime>(&text), read::<Duration>(&text), read::<f64>(&text));
         let _ = (read::<i64>(&text), read::<u8>(&text), read::<bool>(&text), read::<Base64>(&text));
     }
+}
+
+#[test]
+fn addresses_of_resources_are_checked_by_their_form() {
+    for good in [
+        "",
+        "http://example.org/a?b=c#d",
+        "xmpp:romeo@montague.example?message;body=x%20y",
+        "urn:xmpp:iot:sensordata",
+        "mailto:a@b",
+        "//user:pw@[2001:db8::1]:80/a",
+        "../a/b:c",
+        "#fragment",
+        "?query/?",
+        "http://ex\u{e4}mple.org/\u{6f22}",
+        "cid:sha1+8f35fef110ffc5df08d579a50083ff9308fb6242@bob.xmpp.org",
+    ] {
+        assert_eq!(AnyUri::new(good).unwrap().as_str(), good);
+    }
+    refused::<AnyUri<'_>>(&[
+        "a b",
+        "a%",
+        "a%2",
+        "a%zz",
+        "a#b#c",
+        ":a",
+        "1a:b",
+        "a_b:c",
+        "a<b",
+        "a\"b",
+        "a\\b",
+        "a^b",
+        "{a}",
+        "a\u{7f}",
+        "a\u{85}",
+        "http://[::1/",
+        "http://a[::1]/",
+        "http://[::1]x/",
+        "/a[1]",
+        "a\u{a0}b",
+    ]);
+    assert_eq!(
+        read::<AnyUri<'_>>(" \n http://a/ \t").unwrap().as_str(),
+        "http://a/"
+    );
+}
+
+#[test]
+fn names_in_values_are_checked_by_their_form() {
+    for (name, prefix, local) in [
+        ("a", "", "a"),
+        ("xs:int", "xs", "int"),
+        ("\u{e9}:_.1", "\u{e9}", "_.1"),
+    ] {
+        let name = QName::new(name).unwrap();
+        assert_eq!((name.prefix(), name.local_name()), (prefix, local));
+    }
+    refused::<QName<'_>>(&["", ":a", "a:", "a:b:c", "1a", "a:1", "a b"]);
+    for good in ["1", "-a", "a:b:", ".", "\u{b7}", "\u{6f22}-7"] {
+        assert_eq!(NmToken::new(good).unwrap().as_str(), good);
+    }
+    refused::<NmToken<'_>>(&["", "a b", "a/b", "a\u{d7}", "a,b", "\u{2028}"]);
+    for good in ["a", "_1", "\u{e9}"] {
+        assert_eq!(Id::new(good).unwrap().as_str(), good);
+    }
+    refused::<Id<'_>>(&["", "1a", "a:b", "-a", "a b"]);
+    // White space is around them, not in them; and what is read is borrowed.
+    let token = read::<NmToken<'_>>("\t1a\n").unwrap();
+    assert_eq!(token.as_str(), "1a");
+    assert_eq!(token.to_xml_text(), "1a");
+    assert_eq!(
+        Id::from_xml_text(Cow::Owned(" a ".to_owned()))
+            .unwrap()
+            .to_string(),
+        "a"
+    );
+    assert!(NmToken::new(" a").is_err());
+}
+
+#[test]
+fn a_name_in_a_value_means_what_the_element_around_it_says() {
+    let element = Element::parse(
+        "<a xmlns='urn:a' xmlns:p='urn:p'><b xmlns='' xmlns:q='urn:q'><c xmlns:p='urn:other'/></b></a>",
+    )
+    .unwrap();
+    let a = element.root();
+    let b = a.children().next().unwrap();
+    let c = b.children().next().unwrap();
+    let resolve = |name: &'static str, within: ElementRef<'_>| {
+        let name = QName::new(name).unwrap();
+        let (namespace, local) = name.resolve(within)?;
+        Some((namespace.to_owned(), local.to_owned()))
+    };
+    let name = |namespace: &str, local: &str| Some((namespace.to_owned(), local.to_owned()));
+    assert_eq!(resolve("x", a), name("urn:a", "x"));
+    assert_eq!(resolve("x", b), name("", "x"));
+    assert_eq!(resolve("p:x", b), name("urn:p", "x"));
+    assert_eq!(resolve("p:x", c), name("urn:other", "x"));
+    assert_eq!(resolve("q:x", c), name("urn:q", "x"));
+    assert_eq!(resolve("q:x", a), None);
+    assert_eq!(
+        resolve("xml:x", a),
+        name("http://www.w3.org/XML/1998/namespace", "x")
+    );
+    assert_eq!(
+        b.to_element().root().namespace_of_prefix("q"),
+        Some("urn:q")
+    );
+}
+
+#[test]
+fn types_with_from_str_are_values() {
+    use std::net::IpAddr;
+    let address = read::<Parsed<IpAddr>>(" 127.0.0.1\n").unwrap();
+    assert!(address.0.is_loopback());
+    assert_eq!(address.to_xml_text(), "127.0.0.1");
+    let error = read::<Parsed<IpAddr>>("secret").unwrap_err();
+    assert!(!error.to_string().contains("secret"));
+}
+
+#[test]
+fn core_durations_are_values_of_fixed_length() {
+    use std::time::Duration;
+    assert_eq!(
+        read::<Duration>("PT1M0.5S").unwrap(),
+        Duration::from_millis(60_500)
+    );
+    assert_eq!(
+        back(&Duration::from_secs(86_400)),
+        Duration::from_secs(86_400)
+    );
+    refused::<Duration>(&["P1M", "-PT1S", "1"]);
 }
