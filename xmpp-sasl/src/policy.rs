@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::mechanism::Mechanism;
 
@@ -26,7 +27,7 @@ pub struct Policy {
 impl Policy {
     /// The mechanisms to use, the preferred one first. Default: [`Mechanism::ALL`], the strongest first.
     ///
-    /// A mechanism that is not listed is never used. When no -PLUS mechanism is listed the client does not support
+    /// A mechanism that is not listed is never used, nor is one that the credentials are not for. When no -PLUS mechanism is listed the client does not support
     /// channel binding and says so to the server.
     #[must_use]
     pub fn mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Policy {
@@ -72,6 +73,17 @@ impl Policy {
     pub fn limits(mut self, limits: Limits) -> Policy {
         self.limits = limits;
         self
+    }
+
+    pub(crate) fn check_iterations(&self, requested: u64) -> Result<u32, Error> {
+        u32::try_from(requested)
+            .ok()
+            .filter(|count| (self.min_iterations..=self.max_iterations).contains(count))
+            .ok_or(Error::Iterations {
+                requested,
+                min: self.min_iterations,
+                max: self.max_iterations,
+            })
     }
 }
 
