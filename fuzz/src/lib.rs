@@ -51,4 +51,8 @@ pub const TARGETS: &[Target] = &[
         name: "stream",
         run: core::stream,
     },
+    Target {
+        name: "sasl",
+        run: sasl::sasl,
+    },
 ];
