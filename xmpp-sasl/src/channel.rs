@@ -75,7 +75,7 @@ impl Channel {
     }
 
     /// The server's name, as the client wanted to reach it: OAUTHBEARER sends it from the client and compares it on the
-    /// server (RFC 7628 §3.1), without regard to ASCII case. Default: not sent, and not compared.
+    /// server (RFC 7628 §3.1), without regard to ASCII case; DIGEST-MD5 hashes it. Default: not sent, and not compared.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Channel {
         self.host = Some(name.into());

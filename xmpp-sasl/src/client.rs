@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 use crate::bearer::{BearerClient, BearerError};
 use crate::channel::{BindingKind, Channel, ChannelBinding};
 use crate::credentials::Credentials;
+#[cfg(feature = "digest-md5")]
+use crate::digest_md5::DigestClient;
 use crate::error::Error;
 use crate::keys::{Derivation, DerivedKeys};
 use crate::mechanism::{Family, Mechanism};
@@ -35,6 +37,8 @@ enum Exchange {
     Scram(Box<ScramClient>),
     Token(Box<TokenClient>),
     Bearer(Box<BearerClient>),
+    #[cfg(feature = "digest-md5")]
+    Digest(Box<DigestClient>),
     /// PLAIN, EXTERNAL and ANONYMOUS.
     Single(SingleMessage),
     /// With the error report of OAUTHBEARER if there was one.
@@ -101,6 +105,18 @@ impl Client {
                     hash, binding, offer, login, policy, nonce,
                 )))
             }
+            #[cfg(feature = "digest-md5")]
+            Family::DigestMd5 => {
+                believe_unconfirmed(&offered, channel, policy)?;
+                Exchange::Digest(Box::new(DigestClient::new(
+                    user_name(credentials)?,
+                    password(credentials)?.ok_or(Error::NoCommonMechanism)?,
+                    authorization,
+                    channel.host_name().ok_or(Error::NoCommonMechanism)?,
+                    nonce,
+                    policy.limits,
+                )))
+            }
             Family::OAuthBearer => {
                 believe_unconfirmed(&offered, channel, policy)?;
                 let token = credentials.bearer_token.as_ref();
@@ -145,6 +161,8 @@ impl Client {
             Exchange::Scram(scram) => scram.is_done(),
             Exchange::Token(token) => token.is_done(),
             Exchange::Bearer(bearer) => bearer.is_done(),
+            #[cfg(feature = "digest-md5")]
+            Exchange::Digest(digest) => digest.is_done(),
             Exchange::Single(single) => single.is_done(),
             Exchange::Failed(_) => false,
         }
@@ -189,6 +207,9 @@ impl Client {
             Exchange::Scram(scram) => scram.initial_response(),
             Exchange::Token(token) => token.initial_response(),
             Exchange::Bearer(bearer) => bearer.initial_response(),
+            // The server begins.
+            #[cfg(feature = "digest-md5")]
+            Exchange::Digest(_) => None,
             Exchange::Single(single) => single.initial_response(),
             Exchange::Failed(_) => None,
         }
@@ -204,6 +225,8 @@ impl Client {
             Exchange::Scram(scram) => scram.handle_challenge(challenge),
             Exchange::Token(token) => token.handle_challenge(challenge),
             Exchange::Bearer(bearer) => bearer.handle_challenge(challenge),
+            #[cfg(feature = "digest-md5")]
+            Exchange::Digest(digest) => digest.handle_challenge(challenge),
             Exchange::Single(single) => single.handle_challenge(challenge),
             Exchange::Failed(_) => Err(Error::OutOfOrder),
         };
@@ -221,6 +244,8 @@ impl Client {
             Exchange::Scram(scram) => scram.handle_success(data),
             Exchange::Token(token) => token.handle_success(data),
             Exchange::Bearer(bearer) => bearer.handle_success(data),
+            #[cfg(feature = "digest-md5")]
+            Exchange::Digest(digest) => digest.handle_success(data),
             Exchange::Single(single) => single.handle_success(data),
             Exchange::Failed(_) => Err(Error::OutOfOrder),
         };
@@ -269,6 +294,10 @@ fn choose(
         Family::Scram { hash, is_plus } => {
             (has_password || credentials.keys.iter().any(|keys| keys.hash() == hash))
                 && (!is_plus || channel.mutual_binding().is_some())
+        }
+        #[cfg(feature = "digest-md5")]
+        Family::DigestMd5 => {
+            has_password && policy.allow_digest_md5 && channel.host_name().is_some()
         }
         Family::OAuthBearer => credentials.bearer_token.is_some(),
         Family::Plain => has_password && policy.allow_plain,

@@ -96,6 +96,7 @@
 //!
 //! - `std` (default) changes no behaviour. Without it the crate is `no_std` with `alloc`.
 //! - `sha3` adds SCRAM-SHA3-512 and its -PLUS.
+//! - `digest-md5` adds the client's side of DIGEST-MD5 (RFC 2831), off unless the policy allows it.
 //! - `sasl` adds the module `adapter`, between this crate and the traits of the crate `sasl` 0.5.
 //!
 //! [RFC 4013]: https://www.rfc-editor.org/rfc/rfc4013
@@ -119,6 +120,8 @@ mod bearer;
 mod channel;
 mod client;
 mod credentials;
+#[cfg(feature = "digest-md5")]
+mod digest_md5;
 mod end_point;
 mod error;
 mod external;

@@ -47,6 +47,10 @@ pub enum Mechanism {
     HtSha512Unbound,
     /// A token with SHA-256, not bound to the channel.
     HtSha256Unbound,
+    /// A password that is hashed once, for old servers (RFC 2831, RFC 6331); the client's side alone, with the feature
+    /// `digest-md5`.
+    #[cfg(feature = "digest-md5")]
+    DigestMd5,
     /// An OAuth 2.0 bearer token (RFC 7628).
     OAuthBearer,
     /// The password itself (RFC 4616); only inside an encrypted channel.
@@ -67,6 +71,8 @@ pub(crate) enum Family {
         hash: Hash,
         is_plus: bool,
     },
+    #[cfg(feature = "digest-md5")]
+    DigestMd5,
     OAuthBearer,
     Plain,
     Anonymous,
@@ -94,6 +100,8 @@ impl Mechanism {
         Mechanism::ScramSha1,
         Mechanism::HtSha512Unbound,
         Mechanism::HtSha256Unbound,
+        #[cfg(feature = "digest-md5")]
+        Mechanism::DigestMd5,
         Mechanism::OAuthBearer,
         Mechanism::Plain,
         Mechanism::Anonymous,
@@ -121,6 +129,8 @@ impl Mechanism {
             Mechanism::ScramSha1 => "SCRAM-SHA-1",
             Mechanism::HtSha512Unbound => "HT-SHA-512-NONE",
             Mechanism::HtSha256Unbound => "HT-SHA-256-NONE",
+            #[cfg(feature = "digest-md5")]
+            Mechanism::DigestMd5 => "DIGEST-MD5",
             Mechanism::OAuthBearer => "OAUTHBEARER",
             Mechanism::Plain => "PLAIN",
             Mechanism::Anonymous => "ANONYMOUS",
@@ -197,6 +207,8 @@ impl Mechanism {
             Mechanism::ScramSha512 => scram(Hash::Sha512, false),
             Mechanism::ScramSha256 => scram(Hash::Sha256, false),
             Mechanism::ScramSha1 => scram(Hash::Sha1, false),
+            #[cfg(feature = "digest-md5")]
+            Mechanism::DigestMd5 => Family::DigestMd5,
             Mechanism::OAuthBearer => Family::OAuthBearer,
             Mechanism::Plain => Family::Plain,
             Mechanism::Anonymous => Family::Anonymous,

@@ -19,6 +19,8 @@ use crate::mechanism::Mechanism;
 pub struct Policy {
     pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) allow_plain: bool,
+    #[cfg(feature = "digest-md5")]
+    pub(crate) allow_digest_md5: bool,
     pub(crate) min_iterations: u32,
     pub(crate) max_iterations: u32,
     pub(crate) limits: Limits,
@@ -49,6 +51,15 @@ impl Policy {
     #[must_use]
     pub fn allow_plain(mut self, allow: bool) -> Policy {
         self.allow_plain = allow;
+        self
+    }
+
+    /// Whether DIGEST-MD5 may be used, on an encrypted channel with a [host](crate::Channel::host) only. Default: no, since
+    /// it hashes the password with MD5 and next to no work (RFC 6331).
+    #[cfg(feature = "digest-md5")]
+    #[must_use]
+    pub fn allow_digest_md5(mut self, allow: bool) -> Policy {
+        self.allow_digest_md5 = allow;
         self
     }
 
@@ -92,6 +103,8 @@ impl Default for Policy {
         Policy {
             mechanisms: Mechanism::ALL.to_vec(),
             allow_plain: false,
+            #[cfg(feature = "digest-md5")]
+            allow_digest_md5: false,
             min_iterations: 4096,
             max_iterations: 600_000,
             limits: Limits::default(),

@@ -140,6 +140,8 @@ impl ServerConfig {
             Family::Scram { is_plus, .. } => !is_plus || !channel.bindings().is_empty(),
             Family::Plain => !channel.is_sasl2(),
             Family::OAuthBearer | Family::Anonymous => true,
+            #[cfg(feature = "digest-md5")]
+            Family::DigestMd5 => false,
         };
         self.mechanisms
             .iter()
@@ -379,6 +381,8 @@ impl Server {
             }
             Family::OAuthBearer => Exchange::Bearer(Box::new(channel.clone()), false),
             Family::Plain => Exchange::Plain(Zeroizing::default()),
+            #[cfg(feature = "digest-md5")]
+            Family::DigestMd5 => return Err(Failure::InvalidMechanism),
             Family::External => Exchange::External(channel.peer_identities().to_vec()),
             Family::Anonymous => {
                 Exchange::Anonymous(anonymous::user_name(&config.secret, nonce.as_text()))

@@ -1,6 +1,6 @@
 //! Truncated, repeated, reordered and oversized messages, for every mechanism and both sides.
 
-use crate::common::{any_client, any_server, settle};
+use crate::common::{all_mechanisms, any_client, any_server, settle};
 use xmpp_sasl::{Client, Error, Failure, Mechanism, Server, Step};
 
 /// The messages of an exchange that succeeds, in order; the server's last one is what comes with success.
@@ -68,7 +68,7 @@ fn client_before(script: &Script, number: usize) -> Client {
 
 #[test]
 fn a_truncated_message_authenticates_nobody() {
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         let script = script(*mechanism);
         for number in 0..script.of_client.len() {
             let whole = &script.of_client[number];
@@ -110,7 +110,7 @@ fn a_truncated_message_authenticates_nobody() {
 
 #[test]
 fn a_repeated_message_ends_the_exchange() {
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         let script = script(*mechanism);
         for number in 0..script.of_client.len() {
             let mut messages: Vec<&[u8]> = script.of_client[..=number]
@@ -141,7 +141,7 @@ fn a_repeated_message_ends_the_exchange() {
 
 #[test]
 fn messages_in_another_order_end_the_exchange() {
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         let script = script(*mechanism);
         // The last first.
         if script.of_client.len() > 1 {
@@ -172,7 +172,7 @@ fn messages_in_another_order_end_the_exchange() {
 
 #[test]
 fn answers_that_were_not_asked_for_end_the_exchange() {
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         type Answer = fn(&mut Server) -> Result<Step, Failure>;
         let answers: [Answer; 4] = [
             |server| server.handle_lookup(None),
@@ -209,7 +209,7 @@ fn answers_that_were_not_asked_for_end_the_exchange() {
 #[test]
 fn an_oversized_message_is_refused_by_either_side() {
     let oversized = vec![b'a'; 16_385];
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         let script = script(*mechanism);
         for number in 0..script.of_client.len() {
             let mut messages: Vec<&[u8]> = script.of_client[..number]
@@ -236,7 +236,7 @@ fn an_oversized_message_is_refused_by_either_side() {
 
 #[test]
 fn every_mechanism_waits_for_an_empty_challenge_where_no_first_message_can_go_along() {
-    for mechanism in Mechanism::ALL {
+    for mechanism in &all_mechanisms() {
         let mut server = any_server(*mechanism);
         let Step::Challenge(challenge) = server.handle_initial(None).unwrap() else {
             panic!("no challenge")

@@ -12,6 +12,7 @@ mod bearer;
 mod binding;
 mod client;
 mod common;
+mod digest_md5;
 mod end_point;
 mod external;
 mod hostile;

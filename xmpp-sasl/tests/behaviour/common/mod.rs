@@ -47,6 +47,13 @@ pub(crate) fn full_channel() -> Channel {
         .port(5222)
 }
 
+/// The mechanisms that both sides speak.
+pub(crate) fn all_mechanisms() -> Vec<Mechanism> {
+    let all = Mechanism::ALL.iter().copied();
+    all.filter(|mechanism| *mechanism != Mechanism::DigestMd5)
+        .collect()
+}
+
 pub(crate) const TOKEN: &str = "WXZzciBwYmFmdmZnZiBqdmd1IGp2eXFhcmZm";
 pub(crate) const BEARER_TOKEN: &str = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
 
