@@ -1,4 +1,4 @@
-//! Adapters between this crate and the traits of the crate [`sasl`](::sasl) 0.5, in both directions (feature `sasl`).
+//! Adapters between this crate and the traits of the crate `sasl` 0.5, in both directions (feature `sasl`).
 //!
 //! | what there is | what is wanted | adapter |
 //! |---|---|---|

@@ -96,23 +96,22 @@ impl DigestClient {
             secret.update(part);
         }
         let secret: Zeroizing<[u8; 16]> = Zeroizing::new(secret.finalize().into());
-        let mut a1 = Zeroizing::new(secret.to_vec());
-        for part in [
-            Some(&challenge.nonce),
-            Some(&self.nonce),
-            self.authorization.as_ref(),
-        ] {
-            if let Some(part) = part {
-                a1.push(b':');
-                a1.extend_from_slice(part.as_bytes());
-            }
+        let mut a1 = Md5::new();
+        a1.update(*secret);
+        let (theirs, ours) = (&challenge.nonce, &self.nonce);
+        for part in [Some(theirs), Some(ours), self.authorization.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            a1.update(b":");
+            a1.update(part);
         }
-        let key = Zeroizing::new(hex_md5(&a1));
+        let key = Zeroizing::new(hex(a1));
         let proof = |a2: String| {
-            let a2 = hex_md5(a2.as_bytes());
-            let (theirs, ours) = (&challenge.nonce, &self.nonce);
-            let key = key.as_str();
-            hex_md5(format!("{key}:{theirs}:00000001:{ours}:auth:{a2}").as_bytes())
+            let a2 = hex(Md5::new_with_prefix(a2));
+            let mut proof = Md5::new_with_prefix(key.as_bytes());
+            proof.update(format!(":{theirs}:00000001:{ours}:auth:{a2}"));
+            hex(proof)
         };
         let response = proof(format!("AUTHENTICATE:{uri}"));
         let server_proof = Zeroizing::new(proof(format!(":{uri}")));
@@ -327,8 +326,8 @@ fn latin_1(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn hex_md5(data: &[u8]) -> String {
-    Md5::digest(data)
+fn hex(hash: Md5) -> String {
+    hash.finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

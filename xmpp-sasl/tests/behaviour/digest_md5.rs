@@ -245,7 +245,12 @@ fn names_are_sent_in_the_servers_character_set_and_hashed_in_the_smaller_one() {
     // Hashed alike, so the same password was proven.
     let proof = |message: &[u8]| {
         let text = String::from_utf8_lossy(message).into_owned();
-        text.split("response=").nth(1).unwrap()[..32].to_owned()
+        text.split("response=")
+            .nth(1)
+            .unwrap()
+            .get(..32)
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(proof(&utf_8), proof(&latin_1));
     assert!(respond("\u{44f}", "pencil", CHALLENGE).is_ok());
