@@ -261,6 +261,24 @@ fn a_new_token_takes_the_others_place_once_it_is_used() {
     assert_eq!(slots, TokenSlots::default());
 }
 
+/// Where there is no token something else is hashed, so that it takes as long; that opens no door.
+#[test]
+fn what_is_hashed_in_place_of_a_missing_token_is_no_token() {
+    for mechanism in token_mechanisms() {
+        let kept = token(mechanism, "kept");
+        let nobodys = token(mechanism, &"\0".repeat(43));
+        for slots in [
+            TokenSlots::default(),
+            TokenSlots::new(Some(kept.clone()), None),
+            TokenSlots::new(None, Some(kept)),
+        ] {
+            let mut after = slots.clone();
+            assert_eq!(log_in(&nobodys, &mut after), Err(Failure::WrongCredentials));
+            assert_eq!(after, slots);
+        }
+    }
+}
+
 #[test]
 fn issued_tokens_are_long_enough_and_of_one_mechanism() {
     let mechanism = Mechanism::HtSha256Exporter;
