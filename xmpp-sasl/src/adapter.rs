@@ -63,11 +63,11 @@ pub struct ClientMechanism {
 }
 
 impl ClientMechanism {
-    /// A client of one mechanism, with the credentials of the other crate and the default [`Policy`]. The nonce comes from
-    /// that crate's random source.
+    /// A client of one mechanism, with the credentials of the other crate and the default [`Policy`]. The nonce comes
+    /// from that crate's random source.
     ///
-    /// Credentials of that crate do not tell whether the channel is encrypted; it is taken to be, and asking for PLAIN by
-    /// name is leave to send the password. Keys derived by PBKDF2 are the SaltedPassword of RFC 5802 §3.
+    /// Credentials of that crate do not tell whether the channel is encrypted; it is taken to be, and asking for PLAIN
+    /// by name is leave to send the password. Keys derived by PBKDF2 are the SaltedPassword of RFC 5802 §3.
     ///
     /// # Errors
     /// When identity and secret are not what the mechanism needs, or no nonce can be drawn.

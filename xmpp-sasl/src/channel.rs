@@ -48,9 +48,9 @@ impl Channel {
     }
 
     /// The channel-binding types that the server announced on this stream (XEP-0440 §2): on the client as they came, on
-    /// the server [`ServerConfig::binding_kinds`](crate::ServerConfig::binding_kinds) where it announces them. Both sides hash them
-    /// (XEP-0474), so both have to tell. Without an announcement, or with an empty one, the client takes the server to
-    /// support whatever it has itself.
+    /// the server [`ServerConfig::binding_kinds`](crate::ServerConfig::binding_kinds) where it announces them. Both
+    /// sides hash them (XEP-0474), so both have to tell. Without an announcement, or with an empty one, the client
+    /// takes the server to support whatever it has itself.
     #[must_use]
     pub fn announced<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Channel {
         self.announced = Some(names.into_iter().map(ToString::to_string).collect());

@@ -50,8 +50,8 @@ impl Client {
     ///
     /// The first mechanism of the policy's order is taken that the server offers, the channel carries (-PLUS needs a
     /// [binding](Channel::binding), all but SCRAM and ANONYMOUS need encryption) and the [`Credentials`] are for (keys
-    /// without a password serve their own hash function only). Names that are not known are passed over, but give all of
-    /// them as the server sent them: it may confirm the list (XEP-0474). There is no second try with another.
+    /// without a password serve their own hash function only). Names that are not known are passed over, but give all
+    /// of them as the server sent them: it may confirm the list (XEP-0474). There is no second try with another.
     ///
     /// # Errors
     /// [`Error::NoCommonMechanism`] and its two variations for PLAIN; [`Error::OfferTampered`]; [`Error::UserName`],
@@ -325,8 +325,8 @@ fn choose(
 }
 
 /// XEP-0440 §3, rules 4 to 6: a server that can bind at all offers -PLUS mechanisms together with types, and
-/// `tls-server-end-point` among these, so that what lacks was taken away on the way. Where only the last lacks the server
-/// may still confirm it (XEP-0474 §7): then the offer is not plausible by itself.
+/// `tls-server-end-point` among these, so that what lacks was taken away on the way. Where only the last lacks the
+/// server may still confirm it (XEP-0474 §7): then the offer is not plausible by itself.
 fn is_plausible(offered: &[Mechanism], channel: &Channel, policy: &Policy) -> Result<bool, Error> {
     if !is_capable(channel, policy) {
         return Ok(true);

@@ -19,8 +19,8 @@ pub enum Error {
     /// PLAIN is all that is left, and the channel is not encrypted.
     PlainNeedsEncryption,
     /// Somebody on the way took from the offer: the server announces channel-binding types without a mechanism to use
-    /// them, or over SASL2 the reverse; it lacks the type that every server has, and does not confirm that (XEP-0440 §3);
-    /// or its hash over the offer is of another one (XEP-0474 §6.2).
+    /// them, or over SASL2 the reverse; it lacks the type that every server has, and does not confirm that (XEP-0440
+    /// §3); or its hash over the offer is of another one (XEP-0474 §6.2).
     OfferTampered,
     /// The user name cannot be sent.
     UserName(PrepareError),

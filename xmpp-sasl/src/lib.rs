@@ -10,9 +10,9 @@
 //! | ANONYMOUS | nothing | [RFC 4505] |
 //!
 //! Messages go in and come out as bytes; sockets, XML, clocks and random numbers stay with the caller. [`wire`] has the
-//! base64 of XMPP around them. Exchanges are bound to the channel below by `tls-exporter` ([RFC 9266]), `tls-unique` and
-//! `tls-server-end-point` ([RFC 5929]); the client notices what was taken from the server's offer (XEP-0440, XEP-0474);
-//! [`Upgrade`] brings an account to a stronger hash function (XEP-0480).
+//! base64 of XMPP around them. Exchanges are bound to the channel below by `tls-exporter` ([RFC 9266]), `tls-unique`
+//! and `tls-server-end-point` ([RFC 5929]); the client notices what was taken from the server's offer (XEP-0440,
+//! XEP-0474); [`Upgrade`] brings an account to a stronger hash function (XEP-0480).
 //!
 //! # A complete exchange
 //!
@@ -70,22 +70,22 @@
 //! # What is refused
 //!
 //! - **Client.** A mechanism that [`Policy`] does not name or that the [`Credentials`] are not for; PLAIN unless it is
-//!   allowed; all but SCRAM and ANONYMOUS unless the channel is encrypted; an offer that is not the server's; an iteration
-//!   count outside the policy's bounds (before any hashing); a server nonce that does not extend ours; success of SCRAM or
-//!   of a token without the server's verified proof. There is no fall-back to a weaker mechanism: one choice is made, and
-//!   it stands or fails.
+//!   allowed; all but SCRAM and ANONYMOUS unless the channel is encrypted; an offer that is not the server's; an
+//!   iteration count outside the policy's bounds (before any hashing); a server nonce that does not extend ours;
+//!   success of SCRAM or of a token without the server's verified proof. There is no fall-back to a weaker mechanism:
+//!   one choice is made, and it stands or fails.
 //! - **Server.** A mechanism that was not offered; a client that says it saw no channel binding where it was
-//!   offered; binding data, nonce or proof that does not match; a token of another mechanism. An unknown user gets the same
-//!   challenge at every attempt, the same work and the same failure as a known one with a wrong password.
+//!   offered; binding data, nonce or proof that does not match; a token of another mechanism. An unknown user gets the
+//!   same challenge at every attempt, the same work and the same failure as a known one with a wrong password.
 //! - **Both.** Messages over [`Limits`], attributes out of order, mandatory extensions, base64 that is not
 //!   canonical, and every message after the first fault or after the end.
 //!
 //! # Names of users
 //!
-//! The user name of SCRAM, PLAIN and tokens is prepared by SASLprep ([RFC 4013]), which keeps case; the localpart of an address by
-//! the profile UsernameCaseMapped (RFC 7622 §3.3), which does not. A server maps the one to the other by making an
-//! address of the name in [`Step::Lookup`] and looking up that: then `Juliet` and `juliet` are one account. Hashes are over
-//! the name as it was received (RFC 5802 §5.1).
+//! The user name of SCRAM, PLAIN and tokens is prepared by SASLprep ([RFC 4013]), which keeps case; the localpart of an
+//! address by the profile UsernameCaseMapped (RFC 7622 §3.3), which does not. A server maps the one to the other by
+//! making an address of the name in [`Step::Lookup`] and looking up that: then `Juliet` and `juliet` are one account.
+//! Hashes are over the name as it was received (RFC 5802 §5.1).
 //!
 //! # Errors
 //!

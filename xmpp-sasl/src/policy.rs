@@ -29,8 +29,8 @@ pub struct Policy {
 impl Policy {
     /// The mechanisms to use, the preferred one first. Default: [`Mechanism::ALL`], the strongest first.
     ///
-    /// A mechanism that is not listed is never used, nor is one that the credentials are not for. When no -PLUS mechanism is listed the client does not support
-    /// channel binding and says so to the server.
+    /// A mechanism that is not listed is never used, nor is one that the credentials are not for. When no -PLUS
+    /// mechanism is listed the client does not support channel binding and says so to the server.
     #[must_use]
     pub fn mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Policy {
         self.mechanisms = mechanisms.into_iter().collect();
@@ -54,8 +54,8 @@ impl Policy {
         self
     }
 
-    /// Whether DIGEST-MD5 may be used, on an encrypted channel with a [host](crate::Channel::host) only. Default: no, since
-    /// it hashes the password with MD5 and next to no work (RFC 6331).
+    /// Whether DIGEST-MD5 may be used, on an encrypted channel with a [host](crate::Channel::host) only. Default: no,
+    /// since it hashes the password with MD5 and next to no work (RFC 6331).
     #[cfg(feature = "digest-md5")]
     #[must_use]
     pub fn allow_digest_md5(mut self, allow: bool) -> Policy {

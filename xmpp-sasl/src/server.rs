@@ -56,13 +56,14 @@ impl ServerConfig {
     }
 
     /// The mechanisms to offer, in this order, where the channel allows them: -PLUS where it has a
-    /// [binding](Channel::binding), EXTERNAL where it has [identities](Channel::identities), those of tokens where it has the
-    /// binding in their name, all but SCRAM and ANONYMOUS where it is encrypted, PLAIN not in SASL2 (XEP-0388 §2.1).
+    /// [binding](Channel::binding), EXTERNAL where it has [identities](Channel::identities), those of tokens where it
+    /// has the binding in their name, all but SCRAM and ANONYMOUS where it is encrypted, PLAIN not in SASL2 (XEP-0388
+    /// §2.1).
     ///
-    /// Default: EXTERNAL, and SCRAM-SHA-256 and SCRAM-SHA-1 with and without -PLUS; every account then needs credentials
-    /// for both hash functions. The others are off: with PLAIN every login costs the server the derivation and shows it
-    /// the password, with OAUTHBEARER whoever reads along has the token, ANONYMOUS lets in everybody, and tokens need a
-    /// store of their own.
+    /// Default: EXTERNAL, and SCRAM-SHA-256 and SCRAM-SHA-1 with and without -PLUS; every account then needs
+    /// credentials for both hash functions. The others are off: with PLAIN every login costs the server the derivation
+    /// and shows it the password, with OAUTHBEARER whoever reads along has the token, ANONYMOUS lets in everybody, and
+    /// tokens need a store of their own.
     #[must_use]
     pub fn mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> ServerConfig {
         self.mechanisms = mechanisms.into_iter().collect();
@@ -86,9 +87,9 @@ impl ServerConfig {
         self
     }
 
-    /// Whether SCRAM confirms to the client what was offered (XEP-0474), as a hash over [`offer`](ServerConfig::offer) and
-    /// over the types that the channel says were [announced](Channel::announced). Default: yes. It must be off when the
-    /// client is offered anything else, or no client that checks the hash can log in.
+    /// Whether SCRAM confirms to the client what was offered (XEP-0474), as a hash over [`offer`](ServerConfig::offer)
+    /// and over the types that the channel says were [announced](Channel::announced). Default: yes. It must be off when
+    /// the client is offered anything else, or no client that checks the hash can log in.
     #[must_use]
     pub fn confirm_offer(mut self, confirm: bool) -> ServerConfig {
         self.confirms_offer = confirm;
@@ -345,8 +346,8 @@ impl Server {
     /// Begins with the mechanism that the client chose.
     ///
     /// # Errors
-    /// [`Failure::InvalidMechanism`] when it is not in the [offer](ServerConfig::offer) for this channel, nor in that of
-    /// [tokens](ServerConfig::token_offer), or [`Failure::EncryptionRequired`] when encryption lacks.
+    /// [`Failure::InvalidMechanism`] when it is not in the [offer](ServerConfig::offer) for this channel, nor in that
+    /// of [tokens](ServerConfig::token_offer), or [`Failure::EncryptionRequired`] when encryption lacks.
     pub fn start(
         config: &ServerConfig,
         mechanism: &str,
@@ -408,8 +409,8 @@ impl Server {
         matches!(self.state, State::Done)
     }
 
-    /// With ANONYMOUS, what the client wants to have in the log (RFC 4505 §2): 255 characters at the most, without control
-    /// characters. Anybody can say anything here.
+    /// With ANONYMOUS, what the client wants to have in the log (RFC 4505 §2): 255 characters at the most, without
+    /// control characters. Anybody can say anything here.
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }

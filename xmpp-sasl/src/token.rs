@@ -83,7 +83,8 @@ impl fmt::Debug for Token {
 /// may not have received (XEP-0484 §5.1).
 ///
 /// A server keeps them by account and by the client's id (the `id` of SASL2's `<user-agent/>`), hands them to
-/// [`Server::handle_tokens`](crate::Server::handle_tokens) and keeps what comes back. Leave out tokens that have expired.
+/// [`Server::handle_tokens`](crate::Server::handle_tokens) and keeps what comes back. Leave out tokens that have
+/// expired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenSlots {
     new: Option<Token>,

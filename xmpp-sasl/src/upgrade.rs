@@ -42,7 +42,8 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// On the server from a random salt of 16 bytes or more, new for every task; on the client from what the server sent.
+    /// On the server from a random salt of 16 bytes or more, new for every task; on the client from what the server
+    /// sent.
     ///
     /// # Errors
     /// When salt or iterations are none.
@@ -102,8 +103,8 @@ impl Upgrade {
     /// Client: the SaltedPassword (RFC 5802 §3), at the cost of the iterations.
     ///
     /// # Errors
-    /// [`Error::Iterations`] outside the policy's bounds and [`MessageError::TooLong`] for a salt over its limit, before
-    /// anything is hashed; [`Error::KeysDoNotFit`] without a password; [`Error::Password`].
+    /// [`Error::Iterations`] outside the policy's bounds and [`MessageError::TooLong`] for a salt over its limit,
+    /// before anything is hashed; [`Error::KeysDoNotFit`] without a password; [`Error::Password`].
     pub fn answer(
         &self,
         credentials: &Credentials,
