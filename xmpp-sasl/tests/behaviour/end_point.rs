@@ -200,6 +200,10 @@ fn what_is_no_certificate_in_strict_der_is_refused() {
     for length in 0..good.len() {
         assert_eq!(data(&good[..length]), Err(CertificateError::Malformed));
     }
+    // A byte of length more than there need be.
+    assert_eq!(good[1], 0x81);
+    let padded = [b"\x30\x82\0", &good[2..]].concat();
+    assert_eq!(data(&padded), Err(CertificateError::Malformed));
     let to_be_signed = der(0x30, &[b"\x02\x01\0"]);
     let algorithm = der(0x30, &[&oid(b"\x2a\x86\x48\xce\x3d\x04\x03\x02")]);
     let signature = der(0x03, &[b"\0"]);
