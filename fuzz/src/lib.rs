@@ -56,4 +56,8 @@ pub const TARGETS: &[Target] = &[
         name: "differential",
         run: differential::differential,
     },
+    Target {
+        name: "sasl",
+        run: sasl::sasl,
+    },
 ];

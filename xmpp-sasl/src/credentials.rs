@@ -7,17 +7,26 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::keys::DerivedKeys;
+use crate::prepare::{Preparation, PrepareError, saslprep};
+use crate::token::Token;
 
 /// A user and its secret, on the client.
 ///
-/// The secret is zeroed when dropped and not shown by `Debug`.
-#[derive(Clone)]
+/// Only mechanisms that these credentials are for are chosen: a password serves SCRAM and PLAIN, keys serve SCRAM, a
+/// certificate EXTERNAL, a token the one mechanism it was issued for, a bearer token OAUTHBEARER. Nobody becomes
+/// anonymous who did not ask for it. Secrets are zeroed when dropped and not shown by `Debug`.
+#[derive(Clone, Default)]
 pub struct Credentials {
     pub(crate) user: String,
     pub(crate) authorization: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) keys: Vec<DerivedKeys>,
-    pub(crate) prepared: bool,
+    pub(crate) has_certificate: bool,
+    pub(crate) token: Option<Token>,
+    pub(crate) bearer_token: Option<Zeroizing<String>>,
+    pub(crate) is_anonymous: bool,
+    pub(crate) trace: Option<String>,
+    pub(crate) is_prepared: bool,
 }
 
 impl Credentials {
@@ -25,10 +34,8 @@ impl Credentials {
     pub fn password(user: impl Into<String>, password: impl Into<String>) -> Credentials {
         Credentials {
             user: user.into(),
-            authorization: None,
             password: Some(Zeroizing::new(password.into())),
-            keys: Vec::new(),
-            prepared: false,
+            ..Credentials::default()
         }
     }
 
@@ -38,11 +45,58 @@ impl Credentials {
     pub fn keys(user: impl Into<String>, keys: DerivedKeys) -> Credentials {
         Credentials {
             user: user.into(),
-            authorization: None,
-            password: None,
             keys: alloc::vec![keys],
-            prepared: false,
+            ..Credentials::default()
         }
+    }
+
+    /// The certificate that was presented to TLS, for EXTERNAL. When it names several addresses, choose one by
+    /// [`authorization`](Credentials::authorization) (XEP-0178 §2).
+    pub fn certificate() -> Credentials {
+        Credentials::default().with_certificate()
+    }
+
+    /// A user name and a token from an earlier login (XEP-0484). Choose among what the server offers for tokens
+    /// (`<fast/>`), and when it fails log in anew by other means.
+    pub fn token(user: impl Into<String>, token: Token) -> Credentials {
+        Credentials {
+            user: user.into(),
+            token: Some(token),
+            ..Credentials::default()
+        }
+    }
+
+    /// A bearer token of OAuth 2.0 (RFC 6750), which whoever sees it can use. The user it is meant for may be added by
+    /// [`authorization`](Credentials::authorization), the server by [`Channel::host`](crate::Channel::host) and
+    /// [`Channel::port`](crate::Channel::port).
+    pub fn bearer_token(token: impl Into<String>) -> Credentials {
+        Credentials {
+            bearer_token: Some(Zeroizing::new(token.into())),
+            ..Credentials::default()
+        }
+    }
+
+    /// Nobody in particular (XEP-0175).
+    pub fn anonymous() -> Credentials {
+        Credentials {
+            is_anonymous: true,
+            ..Credentials::default()
+        }
+    }
+
+    /// For ANONYMOUS: tells the server's log an address or a word, 255 characters at the most (RFC 4505 §2). Default:
+    /// nothing, as XEP-0175 §3 recommends.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<String>) -> Credentials {
+        self.trace = Some(trace.into());
+        self
+    }
+
+    /// TLS presented a certificate too, so that EXTERNAL may be chosen where the server offers it.
+    #[must_use]
+    pub fn with_certificate(mut self) -> Credentials {
+        self.has_certificate = true;
+        self
     }
 
     /// Adds keys from an earlier exchange ([`Client::keys`](crate::Client::keys)): while the server's salt and
@@ -63,13 +117,24 @@ impl Credentials {
     /// Takes user name and password as they are, without SASLprep, for accounts whose server does not prepare either.
     #[must_use]
     pub fn without_preparation(mut self) -> Credentials {
-        self.prepared = true;
+        self.is_prepared = true;
         self
     }
 
-    /// The user name as given.
+    /// The user name as given; empty for a certificate, a bearer token and nobody.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    pub(crate) fn prepare(
+        &self,
+        text: &str,
+        preparation: Preparation,
+    ) -> Result<Zeroizing<String>, PrepareError> {
+        if self.is_prepared {
+            return Ok(Zeroizing::new(String::from(text)));
+        }
+        saslprep(text, preparation).map(|prepared| Zeroizing::new(prepared.into_owned()))
     }
 }
 
@@ -81,6 +146,13 @@ impl fmt::Debug for Credentials {
             .field("authorization", &self.authorization)
             .field("password", &self.password.as_ref().map(|_| "[redacted]"))
             .field("keys", &self.keys)
+            .field("certificate", &self.has_certificate)
+            .field("token", &self.token)
+            .field(
+                "bearer_token",
+                &self.bearer_token.as_ref().map(|_| "[redacted]"),
+            )
+            .field("anonymous", &self.is_anonymous)
             .finish_non_exhaustive()
     }
 }

@@ -18,15 +18,21 @@ pub enum Error {
     PlainNotAllowed,
     /// PLAIN is all that is left, and the channel is not encrypted.
     PlainNeedsEncryption,
-    /// The server announces channel-binding types without a mechanism to use them, or lacks the one that every server
-    /// has: somebody on the way took from the offer (XEP-0440 §3).
+    /// Somebody on the way took from the offer: the server announces channel-binding types without a mechanism to use
+    /// them, or over SASL2 the reverse; it lacks the type that every server has, and does not confirm that (XEP-0440
+    /// §3); or its hash over the offer is of another one (XEP-0474 §6.2).
     OfferTampered,
     /// The user name cannot be sent.
     UserName(PrepareError),
     /// The password cannot be used.
     Password(PrepareError),
-    /// The authorization identity holds a NUL character (RFC 4422 §3.4.1).
+    /// The authorization identity holds a NUL character (RFC 4422 §3.4.1), or the mechanism has no room for one: that
+    /// of a token, and ANONYMOUS.
     AuthorizationIdentity,
+    /// The bearer token is not of the form of RFC 6750 §2.1, or the host it is meant for is not a name.
+    BearerToken,
+    /// The trace is over 255 characters or holds a character that RFC 4505 §3 prohibits.
+    Trace,
     /// The server asks for a salt or a number of iterations that the given keys were not derived with, and there is
     /// no password to derive others from.
     KeysDoNotFit,
@@ -61,6 +67,8 @@ impl Error {
             | Error::UserName(_)
             | Error::Password(_)
             | Error::AuthorizationIdentity
+            | Error::BearerToken
+            | Error::Trace
             | Error::KeysDoNotFit => Blame::Caller,
             Error::NoCommonMechanism
             | Error::PlainNeedsEncryption
@@ -92,8 +100,10 @@ impl fmt::Display for Error {
             Error::UserName(error) => write!(f, "the user name: {error}"),
             Error::Password(error) => write!(f, "the password: {error}"),
             Error::AuthorizationIdentity => {
-                f.write_str("the authorization identity holds a NUL character")
+                f.write_str("the authorization identity cannot be sent")
             }
+            Error::BearerToken => f.write_str("the bearer token cannot be sent"),
+            Error::Trace => f.write_str("the trace cannot be sent"),
             Error::KeysDoNotFit => {
                 f.write_str("the given keys do not fit the server's salt and iterations")
             }
@@ -150,8 +160,10 @@ pub enum Failure {
     BindingMismatch,
     /// The client does not return the nonce of this exchange.
     NonceMismatch,
-    /// Unknown user, or proof or password wrong.
+    /// Unknown user, or proof, password or token wrong.
     WrongCredentials,
+    /// The client's bearer token is meant for another host or port (RFC 7628 §3.2).
+    OtherService,
     /// The user may not act as the identity it asked for.
     InvalidAuthorization,
     /// The client gave up.
@@ -179,6 +191,7 @@ impl Failure {
             | Failure::UnsupportedBinding
             | Failure::BindingMismatch
             | Failure::NonceMismatch
+            | Failure::OtherService
             | Failure::WrongCredentials => Condition::NotAuthorized,
             Failure::InvalidAuthorization => Condition::InvalidAuthzid,
             Failure::Aborted => Condition::Aborted,
@@ -214,7 +227,8 @@ impl fmt::Display for Failure {
             }
             Failure::BindingMismatch => f.write_str("the client is bound to another channel"),
             Failure::NonceMismatch => f.write_str("the client returns another nonce"),
-            Failure::WrongCredentials => f.write_str("unknown user or wrong password"),
+            Failure::WrongCredentials => f.write_str("unknown user or wrong credentials"),
+            Failure::OtherService => f.write_str("the token is meant for another host or port"),
             Failure::InvalidAuthorization => {
                 f.write_str("the user may not act as the identity it asks for")
             }

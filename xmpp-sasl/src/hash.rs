@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "sha3")]
+use hmac::SimpleHmac;
 use hmac::{EagerHash, Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -18,11 +20,20 @@ pub enum Hash {
     Sha256,
     /// SHA-512, 64 bytes.
     Sha512,
+    /// SHA3-512, 64 bytes; with the feature `sha3`.
+    #[cfg(feature = "sha3")]
+    Sha3_512,
 }
 
 impl Hash {
     /// Every hash function, the strongest first.
-    pub const ALL: &'static [Hash] = &[Hash::Sha512, Hash::Sha256, Hash::Sha1];
+    pub const ALL: &'static [Hash] = &[
+        #[cfg(feature = "sha3")]
+        Hash::Sha3_512,
+        Hash::Sha512,
+        Hash::Sha256,
+        Hash::Sha1,
+    ];
 
     /// The name in the IANA registry, such as `SHA-256`.
     pub const fn name(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Hash {
             Hash::Sha1 => "SHA-1",
             Hash::Sha256 => "SHA-256",
             Hash::Sha512 => "SHA-512",
+            #[cfg(feature = "sha3")]
+            Hash::Sha3_512 => "SHA3-512",
         }
     }
 
@@ -39,6 +52,8 @@ impl Hash {
             Hash::Sha1 => 20,
             Hash::Sha256 => 32,
             Hash::Sha512 => 64,
+            #[cfg(feature = "sha3")]
+            Hash::Sha3_512 => 64,
         }
     }
 
@@ -47,23 +62,19 @@ impl Hash {
             Hash::Sha1 => Key::from_slice(&Sha1::digest(data)),
             Hash::Sha256 => Key::from_slice(&Sha256::digest(data)),
             Hash::Sha512 => Key::from_slice(&Sha512::digest(data)),
+            #[cfg(feature = "sha3")]
+            Hash::Sha3_512 => Key::from_slice(&sha3::Sha3_512::digest(data)),
         }
     }
 
     /// HMAC over the parts as if they were one string.
     pub(crate) fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Key {
-        fn with<D: EagerHash>(key: &[u8], parts: &[&[u8]]) -> Key {
-            keyed::<D>(key).map_or_else(Key::empty, |mut mac| {
-                for part in parts {
-                    mac.update(part);
-                }
-                Key::from_slice(&mac.finalize().into_bytes())
-            })
-        }
         match self {
-            Hash::Sha1 => with::<Sha1>(key, parts),
-            Hash::Sha256 => with::<Sha256>(key, parts),
-            Hash::Sha512 => with::<Sha512>(key, parts),
+            Hash::Sha1 => over(keyed::<Sha1>(key), parts),
+            Hash::Sha256 => over(keyed::<Sha256>(key), parts),
+            Hash::Sha512 => over(keyed::<Sha512>(key), parts),
+            #[cfg(feature = "sha3")]
+            Hash::Sha3_512 => over(keyed_sha3_512(key), parts),
         }
     }
 }
@@ -77,6 +88,21 @@ impl fmt::Display for Hash {
 /// HMAC takes keys of any length, so there is always one; the type cannot say so.
 fn keyed<D: EagerHash>(key: &[u8]) -> Option<Hmac<D>> {
     Hmac::<D>::new_from_slice(key).ok()
+}
+
+/// As [`keyed`]; a sponge has no state after one block that could be kept.
+#[cfg(feature = "sha3")]
+pub(crate) fn keyed_sha3_512(key: &[u8]) -> Option<SimpleHmac<sha3::Sha3_512>> {
+    SimpleHmac::new_from_slice(key).ok()
+}
+
+pub(crate) fn over(mac: Option<impl Mac>, parts: &[&[u8]]) -> Key {
+    mac.map_or_else(Key::empty, |mut mac| {
+        for part in parts {
+            mac.update(part);
+        }
+        Key::from_slice(&mac.finalize().into_bytes())
+    })
 }
 
 /// A digest or a key: up to 64 bytes, zeroed when dropped, compared in constant time.

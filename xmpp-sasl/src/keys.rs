@@ -60,6 +60,18 @@ impl StoredCredentials {
         Ok(DerivedKeys::derive(hash, password, salt, iterations)?.to_stored())
     }
 
+    /// From the SaltedPassword of RFC 5802 §3, as a client answers an [`Upgrade`](crate::Upgrade) with; `None` when it
+    /// is not as long as the hash function's output, or salt or iterations are none.
+    pub fn from_salted_password(
+        hash: Hash,
+        salted_password: &[u8],
+        salt: &[u8],
+        iterations: u32,
+    ) -> Option<StoredCredentials> {
+        let keys = DerivedKeys::from_salted_password(hash, salted_password, salt, iterations)?;
+        Some(keys.to_stored())
+    }
+
     /// From the parts, as another program's store has them; `None` when a key is not as long as the hash function's
     /// output, or salt or iterations are none.
     pub fn from_parts(

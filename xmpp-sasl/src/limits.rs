@@ -1,5 +1,7 @@
 //! How much of a peer's message is looked at.
 
+use crate::error::MessageError;
+
 /// Bounds on what a peer sends. What is over a limit is refused as a whole; nothing is cut.
 ///
 /// A machine holds at most two messages and a few keys, so [`message_bytes`](Limits::message_bytes) bounds its memory
@@ -11,6 +13,7 @@ pub struct Limits {
     pub(crate) password_bytes: usize,
     pub(crate) nonce_bytes: usize,
     pub(crate) salt_bytes: usize,
+    pub(crate) token_bytes: usize,
     pub(crate) extensions: usize,
 }
 
@@ -50,11 +53,34 @@ impl Limits {
         self
     }
 
-    /// Optional attributes in one SCRAM message. Default 16.
+    /// Server: bytes of a bearer token in OAUTHBEARER. Default 8192; signed tokens have a few thousand.
+    #[must_use]
+    pub fn token_bytes(mut self, bytes: usize) -> Limits {
+        self.token_bytes = bytes;
+        self
+    }
+
+    /// Optional attributes in one SCRAM message, pairs in one of OAUTHBEARER, members of its error report. Default 16.
     #[must_use]
     pub fn extensions(mut self, count: usize) -> Limits {
         self.extensions = count;
         self
+    }
+
+    /// A message within its limit, as text.
+    pub(crate) fn text<'a>(&self, message: &'a [u8]) -> Result<&'a str, MessageError> {
+        if message.len() > self.message_bytes {
+            return Err(MessageError::TooLong("message"));
+        }
+        core::str::from_utf8(message).map_err(|_| MessageError::Malformed("not UTF-8"))
+    }
+
+    pub(crate) fn check_name(&self, name: &str, what: &'static str) -> Result<(), MessageError> {
+        if name.len() > self.name_bytes {
+            Err(MessageError::TooLong(what))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -66,6 +92,7 @@ impl Default for Limits {
             password_bytes: 1024,
             nonce_bytes: 512,
             salt_bytes: 512,
+            token_bytes: 8192,
             extensions: 16,
         }
     }

@@ -31,6 +31,10 @@ impl Nonce {
         }
     }
 
+    pub(crate) fn as_text(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.0
     }

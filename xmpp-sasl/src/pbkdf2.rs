@@ -23,6 +23,8 @@ pub(crate) fn pbkdf2(
         Hash::Sha1 => sha1(password, &first, iterations, go_on),
         Hash::Sha256 => sha256(password, &first, iterations, go_on),
         Hash::Sha512 => sha512(password, &first, iterations, go_on),
+        #[cfg(feature = "sha3")]
+        Hash::Sha3_512 => sha3_512(password, &first, iterations, go_on),
     }
 }
 
@@ -160,6 +162,27 @@ rounds!(
     ]
 );
 
+/// A sponge has no padding to write once; the key at least is taken in once.
+#[cfg(feature = "sha3")]
+fn sha3_512(
+    password: &[u8],
+    first: &Key,
+    iterations: u32,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Option<Key> {
+    let keyed = crate::hash::keyed_sha3_512(password);
+    let mut last = first.clone();
+    let mut sum = first.clone();
+    for round in 1..iterations {
+        if round % ASK_EVERY == 0 && !go_on() {
+            return None;
+        }
+        last = crate::hash::over(keyed.clone(), &[last.as_slice()]);
+        sum = sum.xor(&last);
+    }
+    Some(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::format;
@@ -216,6 +239,20 @@ mod tests {
                     derive(Hash::Sha512, &password, b"pepper", iterations),
                     hex(Some(Key::from_slice(&expected)))
                 );
+                #[cfg(feature = "sha3")]
+                {
+                    ::pbkdf2::pbkdf2::<hmac::SimpleHmac<sha3::Sha3_512>>(
+                        &password,
+                        b"pepper",
+                        iterations,
+                        &mut expected,
+                    )
+                    .unwrap();
+                    assert_eq!(
+                        derive(Hash::Sha3_512, &password, b"pepper", iterations),
+                        hex(Some(Key::from_slice(&expected)))
+                    );
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::mechanism::Mechanism;
 
@@ -18,6 +19,8 @@ use crate::mechanism::Mechanism;
 pub struct Policy {
     pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) allow_plain: bool,
+    #[cfg(feature = "digest-md5")]
+    pub(crate) allow_digest_md5: bool,
     pub(crate) min_iterations: u32,
     pub(crate) max_iterations: u32,
     pub(crate) limits: Limits,
@@ -26,8 +29,8 @@ pub struct Policy {
 impl Policy {
     /// The mechanisms to use, the preferred one first. Default: [`Mechanism::ALL`], the strongest first.
     ///
-    /// A mechanism that is not listed is never used. When no -PLUS mechanism is listed the client does not support
-    /// channel binding and says so to the server.
+    /// A mechanism that is not listed is never used, nor is one that the credentials are not for. When no -PLUS
+    /// mechanism is listed the client does not support channel binding and says so to the server.
     #[must_use]
     pub fn mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> Policy {
         self.mechanisms = mechanisms.into_iter().collect();
@@ -48,6 +51,15 @@ impl Policy {
     #[must_use]
     pub fn allow_plain(mut self, allow: bool) -> Policy {
         self.allow_plain = allow;
+        self
+    }
+
+    /// Whether DIGEST-MD5 may be used, on an encrypted channel with a [host](crate::Channel::host) only. Default: no,
+    /// since it hashes the password with MD5 and next to no work (RFC 6331).
+    #[cfg(feature = "digest-md5")]
+    #[must_use]
+    pub fn allow_digest_md5(mut self, allow: bool) -> Policy {
+        self.allow_digest_md5 = allow;
         self
     }
 
@@ -73,6 +85,17 @@ impl Policy {
         self.limits = limits;
         self
     }
+
+    pub(crate) fn check_iterations(&self, requested: u64) -> Result<u32, Error> {
+        u32::try_from(requested)
+            .ok()
+            .filter(|count| (self.min_iterations..=self.max_iterations).contains(count))
+            .ok_or(Error::Iterations {
+                requested,
+                min: self.min_iterations,
+                max: self.max_iterations,
+            })
+    }
 }
 
 impl Default for Policy {
@@ -80,6 +103,8 @@ impl Default for Policy {
         Policy {
             mechanisms: Mechanism::ALL.to_vec(),
             allow_plain: false,
+            #[cfg(feature = "digest-md5")]
+            allow_digest_md5: false,
             min_iterations: 4096,
             max_iterations: 600_000,
             limits: Limits::default(),

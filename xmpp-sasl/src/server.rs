@@ -8,16 +8,19 @@ use core::fmt;
 use subtle::Choice;
 use zeroize::Zeroizing;
 
-use crate::channel::Channel;
-use crate::error::Failure;
-use crate::hash::Hash;
+use crate::bearer::{self, BearerError, BearerMessage};
+use crate::channel::{BindingKind, Channel, ChannelBinding};
+use crate::error::{Failure, MessageError};
+use crate::hash::{Hash, Key};
 use crate::keys::StoredCredentials;
 use crate::limits::Limits;
-use crate::mechanism::Mechanism;
+use crate::mechanism::{Family, Mechanism};
 use crate::nonce::Nonce;
 use crate::plain::PlainMessage;
 use crate::prepare::{Preparation, saslprep};
-use crate::scram::ScramServer;
+use crate::scram::{ScramServer, offer_hash};
+use crate::token::{TokenServer, TokenSlots};
+use crate::{anonymous, external};
 
 /// What a server offers, and how it hides which users it knows.
 #[derive(Clone)]
@@ -27,6 +30,7 @@ pub struct ServerConfig {
     unknown_hash: Hash,
     unknown_iterations: u32,
     unknown_salt_bytes: usize,
+    confirms_offer: bool,
     limits: Limits,
 }
 
@@ -37,6 +41,7 @@ impl ServerConfig {
         ServerConfig {
             secret: Zeroizing::new(secret),
             mechanisms: alloc::vec![
+                Mechanism::External,
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha1Plus,
                 Mechanism::ScramSha256,
@@ -45,16 +50,20 @@ impl ServerConfig {
             unknown_hash: Hash::Sha256,
             unknown_iterations: StoredCredentials::DEFAULT_ITERATIONS,
             unknown_salt_bytes: 16,
+            confirms_offer: true,
             limits: Limits::default(),
         }
     }
 
     /// The mechanisms to offer, in this order, where the channel allows them: -PLUS where it has a
-    /// [binding](Channel::binding), PLAIN where it is encrypted.
+    /// [binding](Channel::binding), EXTERNAL where it has [identities](Channel::identities), those of tokens where it
+    /// has the binding in their name, all but SCRAM and ANONYMOUS where it is encrypted, PLAIN not in SASL2 (XEP-0388
+    /// §2.1).
     ///
-    /// Default: SCRAM-SHA-256 and SCRAM-SHA-1 with and without -PLUS; every account then needs credentials for both
-    /// hash functions. PLAIN is off, since with it every login costs the server the derivation and shows it the
-    /// password.
+    /// Default: EXTERNAL, and SCRAM-SHA-256 and SCRAM-SHA-1 with and without -PLUS; every account then needs
+    /// credentials for both hash functions. The others are off: with PLAIN every login costs the server the derivation
+    /// and shows it the password, with OAUTHBEARER whoever reads along has the token, ANONYMOUS lets in everybody, and
+    /// tokens need a store of their own.
     #[must_use]
     pub fn mechanisms(mut self, mechanisms: impl IntoIterator<Item = Mechanism>) -> ServerConfig {
         self.mechanisms = mechanisms.into_iter().collect();
@@ -78,6 +87,15 @@ impl ServerConfig {
         self
     }
 
+    /// Whether SCRAM confirms to the client what was offered (XEP-0474), as a hash over [`offer`](ServerConfig::offer)
+    /// and over the types that the channel says were [announced](Channel::announced). Default: yes. It must be off when
+    /// the client is offered anything else, or no client that checks the hash can log in.
+    #[must_use]
+    pub fn confirm_offer(mut self, confirm: bool) -> ServerConfig {
+        self.confirms_offer = confirm;
+        self
+    }
+
     /// Bounds on the client's messages.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> ServerConfig {
@@ -87,15 +105,59 @@ impl ServerConfig {
 
     /// The mechanisms to list on this channel (RFC 6120 §6.3.3).
     pub fn offer(&self, channel: &Channel) -> Vec<Mechanism> {
-        let offered = self
-            .mechanisms
+        self.carried(channel)
+            .filter(|mechanism| !mechanism.is_token())
+            .collect()
+    }
+
+    /// The mechanisms of tokens to list on this channel, in XMPP in SASL2's `<fast/>` (XEP-0484 §3.1).
+    pub fn token_offer(&self, channel: &Channel) -> Vec<Mechanism> {
+        self.carried(channel)
+            .filter(|mechanism| mechanism.is_token())
+            .collect()
+    }
+
+    /// The channel-binding types to announce on this channel (XEP-0440 §2), the strongest first; none without a -PLUS
+    /// mechanism in the offer, since clients take that for an attack. A server's certificate should be one that
+    /// [`ChannelBinding::tls_server_end_point`] can hash, since clients expect this type of every server (§3, rule 1).
+    pub fn binding_kinds(&self, channel: &Channel) -> Vec<BindingKind> {
+        if self.carried(channel).any(Mechanism::is_plus) {
+            channel
+                .bindings()
+                .iter()
+                .map(ChannelBinding::kind)
+                .collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn carried(&self, channel: &Channel) -> impl Iterator<Item = Mechanism> {
+        let is_carried = move |mechanism: &Mechanism| match mechanism.family() {
+            Family::External => !channel.peer_identities().is_empty(),
+            Family::Token { binding, .. } => {
+                binding.is_none_or(|kind| channel.binding_of(kind).is_some())
+            }
+            Family::Scram { is_plus, .. } => !is_plus || !channel.bindings().is_empty(),
+            Family::Plain => !channel.is_sasl2(),
+            Family::OAuthBearer | Family::Anonymous => true,
+            #[cfg(feature = "digest-md5")]
+            Family::DigestMd5 => false,
+        };
+        self.mechanisms
             .iter()
             .copied()
-            .filter(|mechanism| match mechanism {
-                Mechanism::Plain => channel.is_encrypted(),
-                mechanism => !mechanism.is_channel_bound() || !channel.bindings().is_empty(),
-            });
-        offered.collect()
+            .filter(|mechanism| channel.is_encrypted() || !mechanism.needs_encryption())
+            .filter(is_carried)
+    }
+
+    fn offer_hash(&self, hash: Hash, channel: &Channel) -> Option<Key> {
+        let offer = self.offer(channel);
+        let announced = channel.announcement();
+        let announced = announced.map(|kinds| kinds.iter().map(String::as_str));
+        let names = offer.iter().map(|mechanism| mechanism.name());
+        self.confirms_offer
+            .then(|| offer_hash(hash, names, announced))
     }
 
     /// Credentials that nobody has, the same for the same name.
@@ -154,19 +216,37 @@ pub enum Step {
         /// Which hash function the credentials must be for; `None` for any (PLAIN).
         hash: Option<Hash>,
     },
+    /// Look up the tokens of the user's client, and answer with [`Server::handle_tokens`]; the note on time at `Lookup`
+    /// holds here too.
+    Tokens {
+        /// The user name, after SASLprep; in XMPP the localpart.
+        user: String,
+    },
+    /// Have the bearer token checked, and answer with [`Server::handle_bearer`].
+    Bearer {
+        /// The token, of the form of RFC 6750 §2.1; `None` when the client only asks what it needs, which has to end in
+        /// an error report.
+        token: Option<Zeroizing<String>>,
+        /// The identity that the client asks for. [`Step::Authorize`] follows for it once the token is accepted.
+        authorization: Option<String>,
+    },
     /// Send this challenge; the client's answer goes to [`Server::handle_response`].
     Challenge(Vec<u8>),
     /// The client is who it says and wants to act as another identity: say with [`Server::handle_authorization`]
     /// whether it may. In XMPP only its own bare JID is usual (RFC 6120 §6.3.8).
+    ///
+    /// EXTERNAL always asks, even when the client wants to be no other than its certificate says: only the application
+    /// knows whether there is such an account, or whether the stream comes from that domain (XEP-0178 §2 and §3).
     Authorize {
-        /// The user that authenticated.
+        /// The user that authenticated; for EXTERNAL one of the [identities](Channel::identities).
         user: String,
         /// The identity it asks for.
         authorization: String,
     },
     /// Report success. The exchange is over.
     Success {
-        /// The user that authenticated, after SASLprep.
+        /// The user that authenticated: after SASLprep as a rule, for EXTERNAL and OAUTHBEARER as the application named
+        /// it, for ANONYMOUS 32 random hexadecimal digits.
         user: String,
         /// The identity that it asked for and may act as.
         authorization: Option<String>,
@@ -183,6 +263,15 @@ impl fmt::Debug for Step {
                 .debug_struct("Lookup")
                 .field("user", user)
                 .field("hash", hash)
+                .finish(),
+            Step::Tokens { user } => f.debug_struct("Tokens").field("user", user).finish(),
+            Step::Bearer {
+                token,
+                authorization,
+            } => f
+                .debug_struct("Bearer")
+                .field("token", &token.as_ref().map(|_| "[redacted]"))
+                .field("authorization", authorization)
                 .finish(),
             Step::Challenge(_) => f.write_str("Challenge(..)"),
             Step::Authorize {
@@ -210,11 +299,16 @@ impl fmt::Debug for Step {
 ///
 /// Each `handle_*` gives the next [`Step`], or the [`Failure`] that ends the exchange; after it, or after success,
 /// nothing more is answered. It holds at most one message of the client and a few keys.
+///
+/// An attempt after a failure is a new machine on the same channel. RFC 9266 §4.1 wants one channel binding used for
+/// one attempt, so a strict server closes the connection after a failed -PLUS exchange; one that allows a few more, as
+/// RFC 6120 §6.4.5 does, relies on its nonces being fresh, which keeps one attempt's messages out of the next.
 pub struct Server {
     mechanism: Mechanism,
     config: ServerConfig,
     user: String,
     authorization: Option<String>,
+    trace: Option<String>,
     state: State,
 }
 
@@ -223,9 +317,12 @@ enum State {
     Start(Exchange),
     /// An empty challenge asked for the first message.
     FirstAsked(Exchange),
+    /// The application looks up what the exchange goes on with.
     Lookup(Exchange),
     /// SCRAM's challenge is out.
     Challenged(Box<ScramServer>),
+    /// OAUTHBEARER's error report is out.
+    Reported,
     /// Authenticated; the data to go with success.
     Authorize(Option<Vec<u8>>),
     Done,
@@ -234,16 +331,23 @@ enum State {
 
 enum Exchange {
     Scram(Box<ScramServer>),
+    Token(Box<TokenServer>),
+    /// With what the message is compared with, then whether a token came.
+    Bearer(Box<Channel>, bool),
     /// With the password once it came.
     Plain(Zeroizing<String>),
+    /// With the identities of the certificate.
+    External(Vec<String>),
+    /// With the user name to give.
+    Anonymous(String),
 }
 
 impl Server {
     /// Begins with the mechanism that the client chose.
     ///
     /// # Errors
-    /// [`Failure::InvalidMechanism`] when it is not in the [offer](ServerConfig::offer) for this channel, or
-    /// [`Failure::EncryptionRequired`] when encryption is all that lacks.
+    /// [`Failure::InvalidMechanism`] when it is not in the [offer](ServerConfig::offer) for this channel, nor in that
+    /// of [tokens](ServerConfig::token_offer), or [`Failure::EncryptionRequired`] when encryption lacks.
     pub fn start(
         config: &ServerConfig,
         mechanism: &str,
@@ -251,31 +355,46 @@ impl Server {
         nonce: Nonce,
     ) -> Result<Server, Failure> {
         let mechanism: Mechanism = mechanism.parse().map_err(|_| Failure::InvalidMechanism)?;
-        let offer = config.offer(channel);
-        if !offer.contains(&mechanism) {
-            return Err(match mechanism {
-                Mechanism::Plain if config.mechanisms.contains(&mechanism) => {
+        if !config.carried(channel).any(|carried| carried == mechanism) {
+            let lacks_encryption = mechanism.needs_encryption() && !channel.is_encrypted();
+            return Err(
+                if lacks_encryption && config.mechanisms.contains(&mechanism) {
                     Failure::EncryptionRequired
-                }
-                _ => Failure::InvalidMechanism,
-            });
+                } else {
+                    Failure::InvalidMechanism
+                },
+            );
         }
-        let exchange = match mechanism.hash() {
-            Some(hash) => Exchange::Scram(Box::new(ScramServer::new(
+        let exchange = match mechanism.family() {
+            Family::Scram { hash, is_plus } => Exchange::Scram(Box::new(ScramServer::new(
                 hash,
-                mechanism.is_channel_bound(),
-                offer.iter().any(|mechanism| mechanism.is_channel_bound()),
+                is_plus,
+                config.carried(channel).any(Mechanism::is_plus),
                 channel,
+                config.offer_hash(hash, channel),
                 config.limits,
                 nonce,
             ))),
-            None => Exchange::Plain(Zeroizing::default()),
+            Family::Token { hash, binding } => {
+                let binding = binding.and_then(|kind| channel.binding_of(kind));
+                let data = binding.map(ChannelBinding::data).unwrap_or_default();
+                Exchange::Token(Box::new(TokenServer::new(mechanism, hash, data)))
+            }
+            Family::OAuthBearer => Exchange::Bearer(Box::new(channel.clone()), false),
+            Family::Plain => Exchange::Plain(Zeroizing::default()),
+            #[cfg(feature = "digest-md5")]
+            Family::DigestMd5 => return Err(Failure::InvalidMechanism),
+            Family::External => Exchange::External(channel.peer_identities().to_vec()),
+            Family::Anonymous => {
+                Exchange::Anonymous(anonymous::user_name(&config.secret, nonce.as_text()))
+            }
         };
         Ok(Server {
             mechanism,
             config: config.clone(),
             user: String::new(),
             authorization: None,
+            trace: None,
             state: State::Start(exchange),
         })
     }
@@ -288,6 +407,12 @@ impl Server {
     /// Whether [`Step::Success`] was reached.
     pub fn is_authenticated(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+
+    /// With ANONYMOUS, what the client wants to have in the log (RFC 4505 §2): 255 characters at the most, without
+    /// control characters. Anybody can say anything here.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
     }
 
     /// What came with the mechanism's name: `None` when there was no message, and the client is asked for it with an
@@ -317,6 +442,10 @@ impl Server {
                 let data = scram.handle_final(response)?;
                 Ok(self.authenticated(Some(data)))
             }
+            State::Reported if bearer::is_acknowledgement(response) => {
+                Err(Failure::WrongCredentials)
+            }
+            State::Reported => Err(MessageError::Malformed("answer to an error report").into()),
             _ => Err(Failure::OutOfOrder),
         }
     }
@@ -341,6 +470,7 @@ impl Server {
         let hash = match &exchange {
             Exchange::Scram(scram) => scram.hash(),
             Exchange::Plain(_) => self.config.unknown_hash,
+            _ => return Err(Failure::OutOfOrder),
         };
         // Made up for known users too, so that it takes the same time.
         let unknown = self.config.unknown_user(hash, &self.user);
@@ -361,6 +491,46 @@ impl Server {
                     Err(Failure::WrongCredentials)
                 }
             }
+            _ => Err(Failure::OutOfOrder),
+        }
+    }
+
+    /// The application's answer to [`Step::Tokens`]: those of this user's client, without the expired ones, or `None`
+    /// for a user or client that has none. After success keep what has become of them: a token that was used for the
+    /// first time has taken the other's place. Where the attempt came in early data of TLS, check and keep its count
+    /// too, or it can be repeated (XEP-0484 §3.4).
+    ///
+    /// # Errors
+    /// [`Failure::WrongCredentials`], the same for an unknown user, a wrong token and one of another mechanism.
+    pub fn handle_tokens(&mut self, tokens: Option<&mut TokenSlots>) -> Result<Step, Failure> {
+        match core::mem::replace(&mut self.state, State::Failed) {
+            State::Lookup(Exchange::Token(server)) => {
+                let mut none = TokenSlots::default();
+                let data = server.handle_tokens(tokens.unwrap_or(&mut none))?;
+                Ok(self.authenticated(Some(data)))
+            }
+            _ => Err(Failure::OutOfOrder),
+        }
+    }
+
+    /// The application's answer to [`Step::Bearer`]: the user that the token was issued for, or why it is not accepted.
+    ///
+    /// # Errors
+    /// [`Failure::WrongCredentials`] when a user is named although no token came.
+    pub fn handle_bearer(&mut self, verdict: Result<&str, &BearerError>) -> Result<Step, Failure> {
+        match core::mem::replace(&mut self.state, State::Failed) {
+            State::Lookup(Exchange::Bearer(_, has_token)) => match verdict {
+                Ok(_) if !has_token => Err(Failure::WrongCredentials),
+                Ok(user) => {
+                    self.user = String::from(user);
+                    Ok(self.authenticated(None))
+                }
+                Err(error) => {
+                    self.state = State::Reported;
+                    Ok(Step::Challenge(error.to_challenge()))
+                }
+            },
+            _ => Err(Failure::OutOfOrder),
         }
     }
 
@@ -387,48 +557,72 @@ impl Server {
         }
     }
 
-    fn handle_first(&mut self, exchange: Exchange, response: &[u8]) -> Result<Step, Failure> {
-        let (user, authorization, exchange, hash) = match exchange {
-            Exchange::Scram(mut scram) => {
+    fn handle_first(&mut self, mut exchange: Exchange, response: &[u8]) -> Result<Step, Failure> {
+        let limits = &self.config.limits;
+        let step = match &mut exchange {
+            Exchange::Scram(scram) => {
                 let (user, authorization) = scram.handle_first(response)?;
-                let hash = scram.hash();
-                (user, authorization, Exchange::Scram(scram), Some(hash))
+                (self.user, self.authorization) = (prepared(&user)?, authorization);
+                Step::Lookup {
+                    user: self.user.clone(),
+                    hash: Some(scram.hash()),
+                }
             }
-            Exchange::Plain(_) => {
-                let message = PlainMessage::parse(response, &self.config.limits)?;
+            Exchange::Plain(password) => {
+                let message = PlainMessage::parse(response, limits)?;
                 // A password that cannot be prepared is nobody's.
-                let password = saslprep(&message.password, Preparation::Query)
+                let text = saslprep(&message.password, Preparation::Query)
                     .map_err(|_| Failure::WrongCredentials)?;
-                let password = Zeroizing::new(password.into_owned());
-                (
-                    message.user,
-                    message.authorization,
-                    Exchange::Plain(password),
-                    None,
-                )
+                *password = Zeroizing::new(text.into_owned());
+                (self.user, self.authorization) = (prepared(&message.user)?, message.authorization);
+                Step::Lookup {
+                    user: self.user.clone(),
+                    hash: None,
+                }
+            }
+            Exchange::Token(server) => {
+                self.user = prepared(&server.handle_first(response, limits)?)?;
+                Step::Tokens {
+                    user: self.user.clone(),
+                }
+            }
+            Exchange::Bearer(channel, has_token) => {
+                let message = BearerMessage::parse(response, channel, limits)?;
+                *has_token = message.token.is_some();
+                self.authorization = message.authorization;
+                Step::Bearer {
+                    token: message.token,
+                    authorization: self.authorization.clone(),
+                }
+            }
+            Exchange::External(identities) => {
+                let asked = external::parse(response, limits)?;
+                (self.user, self.authorization) = external::identify(identities, asked)?;
+                self.state = State::Authorize(None);
+                return Ok(self.authorize());
+            }
+            Exchange::Anonymous(name) => {
+                self.trace = anonymous::parse(response, limits)?;
+                self.user = core::mem::take(name);
+                return Ok(self.success(None));
             }
         };
-        self.user = saslprep(&user, Preparation::Query)
-            .map_err(Failure::UserName)?
-            .into_owned();
-        self.authorization = authorization;
         self.state = State::Lookup(exchange);
-        Ok(Step::Lookup {
-            user: self.user.clone(),
-            hash,
-        })
+        Ok(step)
     }
 
     fn authenticated(&mut self, data: Option<Vec<u8>>) -> Step {
-        match &self.authorization {
-            Some(authorization) => {
-                self.state = State::Authorize(data);
-                Step::Authorize {
-                    user: self.user.clone(),
-                    authorization: authorization.clone(),
-                }
-            }
-            None => self.success(data),
+        if self.authorization.is_none() {
+            return self.success(data);
+        }
+        self.state = State::Authorize(data);
+        self.authorize()
+    }
+
+    fn authorize(&self) -> Step {
+        Step::Authorize {
+            user: self.user.clone(),
+            authorization: self.authorization.as_ref().unwrap_or(&self.user).clone(),
         }
     }
 
@@ -440,6 +634,12 @@ impl Server {
             data,
         }
     }
+}
+
+fn prepared(user: &str) -> Result<String, Failure> {
+    saslprep(user, Preparation::Query)
+        .map(alloc::borrow::Cow::into_owned)
+        .map_err(Failure::UserName)
 }
 
 /// Secrets are not shown.

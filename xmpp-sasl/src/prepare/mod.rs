@@ -62,6 +62,22 @@ pub fn saslprep(text: &str, preparation: Preparation) -> Result<Cow<'_, str>, Pr
     result
 }
 
+/// The profile `trace` of RFC 4505 §3: nothing is mapped, and fewer characters are prohibited than in SASLprep, namely
+/// neither spaces (table C.1.2) nor ideographic descriptions (C.7).
+pub(crate) fn check_trace(text: &str) -> Result<(), PrepareError> {
+    let allowed = |c| is_in(tables::SPACE, c) || matches!(c, '\u{2ff0}'..='\u{2ffb}');
+    if text
+        .chars()
+        .any(|c| is_in(tables::PROHIBITED, c) && !allowed(c))
+    {
+        Err(PrepareError::Prohibited)
+    } else if !is_one_direction(text) {
+        Err(PrepareError::Bidirectional)
+    } else {
+        Ok(())
+    }
+}
+
 /// RFC 3454 §6: with any right-to-left character there is no left-to-right one, and the first and last are
 /// right-to-left.
 fn is_one_direction(text: &str) -> bool {

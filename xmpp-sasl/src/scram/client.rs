@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use super::AuthMessage;
 use super::message::{ServerFinal, ServerFirst, escape};
+use super::offer::ExpectedOffer;
 use crate::channel::ChannelBinding;
 use crate::error::{Error, ServerError};
 use crate::hash::{Hash, Key};
 use crate::keys::{Derivation, DerivedKeys};
-use crate::limits::Limits;
 use crate::nonce::Nonce;
 use crate::policy::Policy;
 
@@ -26,9 +26,8 @@ pub(crate) struct ScramClient {
     nonce: String,
     password: Option<Zeroizing<String>>,
     keys: Vec<DerivedKeys>,
-    min_iterations: u32,
-    max_iterations: u32,
-    limits: Limits,
+    offer: ExpectedOffer,
+    policy: Policy,
     state: State,
 }
 
@@ -63,6 +62,7 @@ impl ScramClient {
     pub(crate) fn new(
         hash: Hash,
         binding: Binding<'_>,
+        offer: ExpectedOffer,
         login: Login<'_>,
         policy: &Policy,
         nonce: Nonce,
@@ -85,9 +85,8 @@ impl ScramClient {
             nonce,
             password: login.password,
             keys: login.keys,
-            min_iterations: policy.min_iterations,
-            max_iterations: policy.max_iterations,
-            limits: policy.limits,
+            offer,
+            policy: policy.clone(),
             state: State::Start,
         }
     }
@@ -197,7 +196,7 @@ impl ScramClient {
         let State::FinalSent { server_signature } = &self.state else {
             return Err(Error::OutOfOrder);
         };
-        match ServerFinal::parse(message, &self.limits)? {
+        match ServerFinal::parse(message, &self.policy.limits)? {
             ServerFinal::Error(value) => Err(Error::Server(ServerError::from_value(value))),
             ServerFinal::Signature(signature) => {
                 let fits = signature.len() == self.hash.output_bytes();
@@ -214,19 +213,19 @@ impl ScramClient {
 
     /// Everything is checked before anything is hashed.
     fn server_first<'a>(&self, challenge: &'a [u8]) -> Result<Challenge<'a>, Error> {
-        let first = ServerFirst::parse(challenge, &self.limits)?;
+        let first = ServerFirst::parse(challenge, &self.policy.limits)?;
         match first.nonce.strip_prefix(self.nonce.as_str()) {
             Some(theirs) if !theirs.is_empty() => {}
             _ => return Err(Error::NonceMismatch),
         }
-        let iterations = u32::try_from(first.iterations)
-            .ok()
-            .filter(|count| (self.min_iterations..=self.max_iterations).contains(count))
-            .ok_or(Error::Iterations {
-                requested: first.iterations,
-                min: self.min_iterations,
-                max: self.max_iterations,
-            })?;
+        let is_genuine = match &first.offer_hash {
+            Some(theirs) => theirs == self.offer.hash.as_slice(),
+            None => !self.offer.is_required,
+        };
+        if !is_genuine {
+            return Err(Error::OfferTampered);
+        }
+        let iterations = self.policy.check_iterations(first.iterations)?;
         Ok(Challenge {
             text: first.text,
             nonce: first.nonce,

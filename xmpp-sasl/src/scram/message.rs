@@ -38,6 +38,35 @@ impl<'a> ClientFirst<'a> {
         limits: &Limits,
     ) -> Result<ClientFirst<'a>, MessageError> {
         let message = text(message, limits)?;
+        let (header, bare) = Gs2Header::parse(message, limits)?;
+        let mut attributes = Attributes::new(bare, limits);
+        let user = unescape(attributes.required('n')?, limits, "user name")?;
+        let nonce = nonce(attributes.required('r')?, limits)?;
+        attributes.extensions(|_, _| Ok(()))?;
+        Ok(ClientFirst {
+            flag: header.flag,
+            authorization: header.authorization,
+            gs2_header: header.text,
+            bare,
+            user,
+            nonce,
+        })
+    }
+}
+
+/// `n,a=identity,`, with which the client's first message begins in SCRAM and in OAUTHBEARER (RFC 5801 §4).
+pub(crate) struct Gs2Header<'a> {
+    pub(crate) flag: BindingFlag<'a>,
+    pub(crate) authorization: Option<String>,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Gs2Header<'a> {
+    /// The header and what follows it.
+    pub(crate) fn parse(
+        message: &'a str,
+        limits: &Limits,
+    ) -> Result<(Gs2Header<'a>, &'a str), MessageError> {
         let (flag, rest) = message.split_once(',').ok_or(HEADER)?;
         let flag = match flag {
             "n" => BindingFlag::Unsupported,
@@ -48,7 +77,7 @@ impl<'a> ClientFirst<'a> {
             },
         };
         let (authorization, bare) = rest.split_once(',').ok_or(HEADER)?;
-        let gs2_header = message.strip_suffix(bare).ok_or(HEADER)?;
+        let text = message.strip_suffix(bare).ok_or(HEADER)?;
         let authorization = match authorization {
             "" => None,
             attribute => {
@@ -56,18 +85,12 @@ impl<'a> ClientFirst<'a> {
                 Some(unescape(name, limits, "authorization identity")?)
             }
         };
-        let mut attributes = Attributes::new(bare, limits);
-        let user = unescape(attributes.required('n')?, limits, "user name")?;
-        let nonce = nonce(attributes.required('r')?, limits)?;
-        attributes.extensions()?;
-        Ok(ClientFirst {
+        let header = Gs2Header {
             flag,
             authorization,
-            gs2_header,
-            bare,
-            user,
-            nonce,
-        })
+            text,
+        };
+        Ok((header, bare))
     }
 }
 
@@ -78,6 +101,8 @@ pub(crate) struct ServerFirst<'a> {
     pub(crate) salt: Vec<u8>,
     /// `u64::MAX` stands for that and more.
     pub(crate) iterations: u64,
+    /// The hash over what the server offers (XEP-0474 §6.1).
+    pub(crate) offer_hash: Option<Vec<u8>>,
 }
 
 impl<'a> ServerFirst<'a> {
@@ -100,12 +125,24 @@ impl<'a> ServerFirst<'a> {
             return Err(MessageError::TooLong("salt"));
         }
         let iterations = positive_number(attributes.required('i')?)?;
-        attributes.extensions()?;
+        let mut offer_hash = None;
+        attributes.extensions(|name, value| {
+            if name == 'h' {
+                let hash = STANDARD
+                    .decode(value)
+                    .map_err(|_| MessageError::Base64("hash over the offer"))?;
+                if offer_hash.replace(hash).is_some() {
+                    return Err(MessageError::Malformed("repeated attribute"));
+                }
+            }
+            Ok(())
+        })?;
         Ok(ServerFirst {
             text,
             nonce,
             salt,
             iterations,
+            offer_hash,
         })
     }
 }
@@ -134,7 +171,7 @@ impl<'a> ClientFinal<'a> {
             return Err(MessageError::Base64("channel binding"));
         }
         let nonce = attributes.required('r')?;
-        attributes.extensions()?;
+        attributes.extensions(|_, _| Ok(()))?;
         let mut last = Attributes::new(proof, limits);
         let proof = last.required('p')?;
         let proof = STANDARD
@@ -171,7 +208,7 @@ impl<'a> ServerFinal<'a> {
             Some(('m', _)) => return Err(MessageError::MandatoryExtension),
             _ => return Err(MessageError::Malformed("neither signature nor error")),
         };
-        attributes.extensions()?;
+        attributes.extensions(|_, _| Ok(()))?;
         Ok(result)
     }
 }
@@ -205,18 +242,12 @@ fn unescape(value: &str, limits: &Limits, what: &'static str) -> Result<String, 
             return Err(MessageError::Malformed("escape in a name"));
         }
     }
-    if name.len() > limits.name_bytes {
-        Err(MessageError::TooLong(what))
-    } else {
-        Ok(name)
-    }
+    limits.check_name(&name, what)?;
+    Ok(name)
 }
 
 fn text<'a>(message: &'a [u8], limits: &Limits) -> Result<&'a str, MessageError> {
-    if message.len() > limits.message_bytes {
-        return Err(MessageError::TooLong("message"));
-    }
-    let text = core::str::from_utf8(message).map_err(|_| MessageError::Malformed("not UTF-8"))?;
+    let text = limits.text(message)?;
     if text.contains('\0') {
         Err(MessageError::Malformed("NUL character"))
     } else {
@@ -293,9 +324,12 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// What may stand at the end. Names that RFC 5802 defines are out of place there; others are ignored.
-    fn extensions(&mut self) -> Result<(), MessageError> {
-        while let Some((name, _)) = self.next()? {
+    /// What may stand at the end. Names that RFC 5802 defines are out of place there; the others go to `each`.
+    fn extensions(
+        &mut self,
+        mut each: impl FnMut(char, &'a str) -> Result<(), MessageError>,
+    ) -> Result<(), MessageError> {
+        while let Some((name, value)) = self.next()? {
             match name {
                 'm' => return Err(MessageError::MandatoryExtension),
                 'a' | 'c' | 'e' | 'i' | 'n' | 'p' | 'r' | 's' | 'v' => {
@@ -307,6 +341,7 @@ impl<'a> Attributes<'a> {
                 .extensions
                 .checked_sub(1)
                 .ok_or(MessageError::TooLong("number of extensions"))?;
+            each(name, value)?;
         }
         Ok(())
     }

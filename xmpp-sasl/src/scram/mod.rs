@@ -2,9 +2,12 @@
 
 mod client;
 mod message;
+mod offer;
 mod server;
 
 pub(crate) use client::{Binding, Login, ScramClient};
+pub(crate) use message::{BindingFlag, Gs2Header, escape};
+pub(crate) use offer::{ExpectedOffer, offer_hash};
 pub(crate) use server::ScramServer;
 
 use crate::hash::{Hash, Key};

@@ -24,6 +24,8 @@ pub(crate) struct ScramServer {
     channel_bound: bool,
     plus_offered: bool,
     bindings: Vec<ChannelBinding>,
+    /// Over what was offered (XEP-0474 §6.1).
+    offer_hash: Option<Key>,
     nonce: String,
     limits: Limits,
     state: State,
@@ -55,6 +57,7 @@ impl ScramServer {
         channel_bound: bool,
         plus_offered: bool,
         channel: &Channel,
+        offer_hash: Option<Key>,
         limits: Limits,
         nonce: Nonce,
     ) -> ScramServer {
@@ -63,6 +66,7 @@ impl ScramServer {
             channel_bound,
             plus_offered,
             bindings: channel.bindings().to_vec(),
+            offer_hash,
             nonce: nonce.into_text(),
             limits,
             state: State::Start,
@@ -102,12 +106,15 @@ impl ScramServer {
         let State::Lookup(first) = core::mem::replace(&mut self.state, State::Done) else {
             return Err(Failure::OutOfOrder);
         };
-        let server_first = format!(
+        let mut server_first = format!(
             "r={},s={},i={}",
             first.nonce,
             STANDARD.encode(credentials.salt()),
             credentials.iterations()
         );
+        if let Some(hash) = &self.offer_hash {
+            server_first.push_str(&format!(",h={}", STANDARD.encode(hash.as_slice())));
+        }
         let challenge = server_first.clone().into_bytes();
         let credentials = Box::new(credentials.clone());
         self.state = State::ChallengeSent {
@@ -188,7 +195,8 @@ mod tests {
             let channel = Channel::cleartext();
             let nonce = || Nonce::new([1; 18]);
             let limits = Limits::default();
-            let mut server = ScramServer::new(Hash::Sha1, false, false, &channel, limits, nonce());
+            let mut server =
+                ScramServer::new(Hash::Sha1, false, false, &channel, None, limits, nonce());
             let mut client = Client::select(
                 ["SCRAM-SHA-1"],
                 &Credentials::password("user", "pencil"),

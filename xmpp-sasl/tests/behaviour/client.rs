@@ -277,7 +277,7 @@ fn a_mandatory_extension_is_refused_wherever_it_stands() {
 fn unknown_extensions_are_passed_over_but_count_in_the_signatures() {
     let answer = |message: &str| challenge(&mut scram_client(), message).unwrap();
     let bare = answer("r=clientx,s=c2FsdA==,i=1");
-    let extended = answer("r=clientx,s=c2FsdA==,i=1,x=y,Z==,h=abc");
+    let extended = answer("r=clientx,s=c2FsdA==,i=1,x=y,Z==,k=abc");
     assert_eq!(bare[..19], extended[..19]);
     assert_ne!(bare, extended);
 }

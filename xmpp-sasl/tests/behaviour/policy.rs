@@ -144,3 +144,43 @@ fn keys_alone_serve_their_own_hash_only() {
         Err(Error::NoCommonMechanism)
     );
 }
+
+/// RFC 6120 §6.3.3: what binds to the channel before what does not, the password itself and nobody last.
+#[test]
+fn mechanisms_stand_in_the_order_of_their_strength() {
+    let position = |name: &str| {
+        let mechanism: Mechanism = name.parse().unwrap();
+        Mechanism::ALL.iter().position(|m| *m == mechanism).unwrap()
+    };
+    let order = [
+        "EXTERNAL",
+        "HT-SHA-512-EXPR",
+        "HT-SHA-256-ENDP",
+        "SCRAM-SHA3-512-PLUS",
+        "SCRAM-SHA-512-PLUS",
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA3-512",
+        "SCRAM-SHA-512",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-1",
+        "HT-SHA-256-NONE",
+        "DIGEST-MD5",
+        "OAUTHBEARER",
+        "PLAIN",
+        "ANONYMOUS",
+    ];
+    assert!(order.map(position).is_sorted());
+    // One that everything could serve takes the first that is offered.
+    let everything = Credentials::password("user", "pencil").with_certificate();
+    let choose = |offered: &[&str]| {
+        let policy = Policy::default().allow_plain(true);
+        let offered = offered.iter().copied();
+        let client = Client::select(offered, &everything, &tls(), &policy, nonce("client"));
+        client.unwrap().mechanism().name()
+    };
+    assert_eq!(choose(&order), "EXTERNAL");
+    assert_eq!(choose(&order[1..]), "SCRAM-SHA3-512-PLUS");
+    assert_eq!(choose(&order[7..]), "SCRAM-SHA3-512");
+    assert_eq!(choose(&order[11..]), "PLAIN");
+}

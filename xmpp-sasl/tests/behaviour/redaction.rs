@@ -3,7 +3,7 @@
 use crate::common::{account, config, end_point, nonce, policy, tls};
 use xmpp_sasl::{
     Channel, Client, Credentials, DerivedKeys, Error, Hash, Mechanism, Server, ServerConfig, Step,
-    saslprep,
+    Token, TokenSlots, Upgrade, saslprep,
 };
 
 /// A password whose text, bytes and base64 would all be seen.
@@ -47,6 +47,52 @@ fn debug_output_holds_no_secret() {
     tells_nothing(&format!("{:?}", end_point(&[7; 32])));
     tells_nothing(&format!("{:?}", ServerConfig::new([7; 32])));
     tells_nothing(&format!("{:?}", policy()));
+    let token = Token::new(Mechanism::HtSha256Exporter, PASSWORD).unwrap();
+    tells_nothing(&format!("{token:?}"));
+    tells_nothing(&format!("{:?}", Credentials::token("user", token.clone())));
+    tells_nothing(&format!(
+        "{:?}",
+        TokenSlots::new(Some(token.clone()), Some(token))
+    ));
+    tells_nothing(&format!("{:?}", Credentials::bearer_token(PASSWORD)));
+    let upgrade = Upgrade::new(Hash::Sha256, &[7; 32], 2).unwrap();
+    tells_nothing(&format!("{upgrade:?}"));
+}
+
+#[test]
+fn machines_show_no_token_in_any_state() {
+    for mechanism in [Mechanism::OAuthBearer, Mechanism::HtSha256Exporter] {
+        let credentials = match Token::new(mechanism, PASSWORD) {
+            Some(token) => Credentials::token("user", token),
+            None => Credentials::bearer_token(PASSWORD),
+        };
+        let select = Client::select(
+            [mechanism.name()],
+            &credentials,
+            &tls(),
+            &policy(),
+            nonce("client"),
+        );
+        let mut client = select.unwrap();
+        let mut server =
+            Server::start(&config(), mechanism.name(), &tls(), nonce("server")).unwrap();
+        tells_nothing(&format!("{client:?}{server:?}"));
+        let step = server
+            .handle_initial(client.initial_response().as_deref())
+            .unwrap();
+        tells_nothing(&format!("{client:?}{server:?}{step:?}"));
+        let step = if mechanism.is_token() {
+            let mut slots = TokenSlots::new(None, Token::new(mechanism, PASSWORD));
+            server.handle_tokens(Some(&mut slots))
+        } else {
+            server.handle_bearer(Ok("user"))
+        };
+        let Step::Success { data, .. } = step.unwrap() else {
+            panic!("no success")
+        };
+        client.handle_success(data.as_deref()).unwrap();
+        tells_nothing(&format!("{client:?}{server:?}"));
+    }
 }
 
 #[test]

@@ -204,7 +204,9 @@ fn an_unknown_user_cannot_be_told_from_a_wrong_password() {
 #[test]
 fn the_salt_of_an_unknown_user_depends_on_secret_name_and_hash() {
     let salt = |secret: [u8; 32], mechanism: &str, name: &str, bytes: usize| {
-        let config = ServerConfig::new(secret).unknown_users(5000, bytes);
+        let config = ServerConfig::new(secret)
+            .unknown_users(5000, bytes)
+            .confirm_offer(false);
         let mut server =
             Server::start(&config, mechanism, &Channel::cleartext(), nonce("s")).unwrap();
         let message = format!("n,,n={name},r=c");
@@ -503,10 +505,18 @@ fn the_offer_follows_the_channel() {
             "SCRAM-SHA-1"
         ]
     );
-    assert_eq!(names(&config(), &tls()).len(), Mechanism::ALL.len());
-    assert!(!names(&config(), &Channel::cleartext()).contains(&"PLAIN"));
+    let tokens = crate::common::token_mechanisms().len();
+    let full = crate::common::full_channel();
+    let all = crate::common::all_mechanisms().len();
+    assert_eq!(names(&config(), &full).len(), all - tokens);
+    assert_eq!(config().token_offer(&full).len(), tokens);
+    for name in names(&config(), &Channel::cleartext()) {
+        assert!(name.starts_with("SCRAM-") || name == "ANONYMOUS", "{name}");
+    }
+    assert!(config().token_offer(&Channel::cleartext()).is_empty());
     let plain = default.mechanisms([Mechanism::Plain]);
     assert_eq!(names(&plain, &Channel::tls()), ["PLAIN"]);
+    assert!(names(&plain, &Channel::tls().sasl2()).is_empty());
 }
 
 #[test]

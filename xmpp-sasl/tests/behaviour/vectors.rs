@@ -50,7 +50,9 @@ impl Vector {
         let salt = wire::decode(self.salt).unwrap();
         let hash = self.mechanism.hash().unwrap();
         let account = StoredCredentials::derive(hash, self.password, &salt, 4096).unwrap();
-        let config = ServerConfig::new([0; 32]).mechanisms([self.mechanism]);
+        let config = ServerConfig::new([0; 32])
+            .mechanisms([self.mechanism])
+            .confirm_offer(false);
         let channel = Channel::cleartext();
         let mut server = Server::start(
             &config,
@@ -121,6 +123,17 @@ const SHA_512: Vector = Vector {
     ..SHA_256
 };
 
+/// The same with SHA3-512.
+const SHA3_512: Vector = Vector {
+    mechanism: Mechanism::ScramSha3_512,
+    client_final: "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                   p=37RsC22bKqUDfdmJ5ojfviHvJllSdNm2pyi9QVvIdOiHyF0wT3YozEvf3gshtz82VmdOVhubuDdqfxM+xQ\
+                   Z5hg==",
+    server_final: "v=edmhgVenO1ZjN28/CvW/bI1M7pSbZXyvB7z136xUDz/Do6nvzXZoBNJx5pQQ+Vt/7PT3yGAf9Yv6CyHFeT\
+                   9wIA==",
+    ..SHA_256
+};
+
 /// RFC 6120 §9.1.2.
 const JULIET: Vector = Vector {
     mechanism: Mechanism::ScramSha1,
@@ -153,6 +166,12 @@ fn the_exchange_of_rfc_7677_is_followed_by_both_sides() {
 fn the_exchange_with_sha_512_is_followed_by_both_sides() {
     SHA_512.client_follows_it();
     SHA_512.server_follows_it();
+}
+
+#[test]
+fn the_exchange_with_sha3_512_is_followed_by_both_sides() {
+    SHA3_512.client_follows_it();
+    SHA3_512.server_follows_it();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What several test files need.
 
 use xmpp_sasl::{
-    BindingKind, Channel, ChannelBinding, Client, Credentials, Error, Failure, Hash, Mechanism,
-    Nonce, Policy, Server, ServerConfig, Step, StoredCredentials,
+    BearerError, BindingKind, Channel, ChannelBinding, Client, Credentials, Error, Failure, Hash,
+    Mechanism, Nonce, Policy, Server, ServerConfig, Step, StoredCredentials, Token, TokenSlots,
 };
 
 pub(crate) const SALT: &[u8] = b"sixteen byte salt";
@@ -12,11 +12,119 @@ pub(crate) fn policy() -> Policy {
     Policy::default().min_iterations(1)
 }
 
-/// Every mechanism.
+/// Every mechanism, with no word about the offer, so that clients may be told of another one.
 pub(crate) fn config() -> ServerConfig {
     ServerConfig::new([1; 32])
         .mechanisms(Mechanism::ALL.iter().copied())
         .unknown_users(2, 16)
+        .confirm_offer(false)
+}
+
+/// The mechanisms that a password serves.
+pub(crate) fn password_mechanisms() -> Vec<Mechanism> {
+    let mut mechanisms = scram_mechanisms();
+    mechanisms.push(Mechanism::Plain);
+    mechanisms
+}
+
+pub(crate) fn scram_mechanisms() -> Vec<Mechanism> {
+    let all = Mechanism::ALL.iter().copied();
+    all.filter(|mechanism| mechanism.hash().is_some()).collect()
+}
+
+pub(crate) fn token_mechanisms() -> Vec<Mechanism> {
+    let all = Mechanism::ALL.iter().copied();
+    all.filter(|mechanism| mechanism.is_token()).collect()
+}
+
+/// A channel that carries every mechanism.
+pub(crate) fn full_channel() -> Channel {
+    tls()
+        .binding(ChannelBinding::tls_unique(b"finished").unwrap())
+        .binding(end_point(b"hash"))
+        .identities(["user@example.org"])
+        .host("example.org")
+        .port(5222)
+}
+
+/// The mechanisms that both sides speak.
+pub(crate) fn all_mechanisms() -> Vec<Mechanism> {
+    let all = Mechanism::ALL.iter().copied();
+    all.filter(|mechanism| *mechanism != Mechanism::DigestMd5)
+        .collect()
+}
+
+pub(crate) const TOKEN: &str = "WXZzciBwYmFmdmZnZiBqdmd1IGp2eXFhcmZm";
+pub(crate) const BEARER_TOKEN: &str = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
+
+/// What a client of any mechanism logs in with.
+pub(crate) fn credentials(mechanism: Mechanism) -> Credentials {
+    match mechanism {
+        Mechanism::External => Credentials::certificate(),
+        Mechanism::OAuthBearer => Credentials::bearer_token(BEARER_TOKEN),
+        Mechanism::Anonymous => Credentials::anonymous(),
+        mechanism => match Token::new(mechanism, TOKEN) {
+            Some(token) => Credentials::token("user", token),
+            None => Credentials::password("user", "pencil"),
+        },
+    }
+}
+
+/// A client of any mechanism on the full channel, before its first message.
+pub(crate) fn any_client(mechanism: Mechanism) -> Client {
+    Client::select(
+        [mechanism.name()],
+        &credentials(mechanism),
+        &full_channel(),
+        &policy()
+            .mechanisms([mechanism])
+            .max_iterations(100)
+            .allow_plain(true),
+        nonce("client-nonce"),
+    )
+    .unwrap()
+}
+
+/// A server of any mechanism on the full channel.
+pub(crate) fn any_server(mechanism: Mechanism) -> Server {
+    let config = config().mechanisms([mechanism]);
+    Server::start(
+        &config,
+        mechanism.name(),
+        &full_channel(),
+        nonce("server-nonce"),
+    )
+    .unwrap()
+}
+
+/// Answers what a server asks of its application, until it is the peer's turn; it knows `user` with `pencil`, the token
+/// and the bearer token.
+pub(crate) fn settle(
+    server: &mut Server,
+    mut step: Result<Step, Failure>,
+) -> Result<Step, Failure> {
+    loop {
+        step = match step? {
+            Step::Lookup { user, hash } => {
+                let account = account(hash.unwrap_or(Hash::Sha256), "pencil");
+                server.handle_lookup((user == "user").then_some(&account))
+            }
+            Step::Tokens { user } => {
+                let mut slots = TokenSlots::new(None, Token::new(server.mechanism(), TOKEN));
+                server.handle_tokens((user == "user").then_some(&mut slots))
+            }
+            Step::Bearer { token, .. } => {
+                let is_known = token.is_some_and(|token| *token == BEARER_TOKEN);
+                let error = BearerError::invalid_token();
+                server.handle_bearer(if is_known { Ok("user") } else { Err(&error) })
+            }
+            Step::Authorize {
+                user,
+                authorization,
+            } => server.handle_authorization(user == authorization),
+            step => return Ok(step),
+        };
+    }
 }
 
 pub(crate) fn tls() -> Channel {
