@@ -7,6 +7,7 @@
 //! - `cargo test`, which replays every seed in `seeds/NAME/` through the same function, without any fuzzer.
 
 pub mod core;
+pub mod forms;
 pub mod sasl;
 pub mod sensordata;
 pub mod xml;
@@ -50,5 +51,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "stream",
         run: core::stream,
+    },
+    Target {
+        name: "forms",
+        run: forms::forms,
     },
 ];

@@ -165,13 +165,16 @@
 
 extern crate alloc;
 
+pub mod datetime;
 pub mod disco;
 pub mod entropy;
 pub mod error;
+pub mod form;
 pub mod jid;
 pub mod mux;
 pub mod ns;
 pub mod ping;
+pub mod session;
 pub mod stanza;
 pub mod stream;
 pub mod time;

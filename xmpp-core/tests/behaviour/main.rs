@@ -10,10 +10,15 @@
 
 mod addresses;
 mod conditions;
+mod datetimes;
 mod discovery;
+mod dynamic_forms;
 mod established;
 mod faults;
+mod form_checks;
+mod forms;
 mod negotiation;
 mod routing;
+mod sessions;
 mod stanzas;
 mod support;
