@@ -165,19 +165,30 @@
 
 extern crate alloc;
 
+pub mod caps;
 pub mod datetime;
+pub mod delay;
 pub mod disco;
+pub mod entity_time;
 pub mod entropy;
 pub mod error;
 pub mod form;
+pub mod forward;
+pub mod header;
+pub mod hint;
 pub mod jid;
+pub mod last_activity;
 pub mod mux;
 pub mod ns;
 pub mod ping;
+pub mod receipt;
+pub mod result_set;
 pub mod session;
 pub mod stanza;
+pub mod stanza_id;
 pub mod stream;
 pub mod time;
+pub mod version;
 
 /// The first program of the README, which is tested with the others.
 #[cfg(doctest)]

@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod capabilities;
 mod conditions;
 mod datetimes;
 mod discovery;
@@ -20,6 +21,7 @@ mod form_checks;
 mod forms;
 mod jid_crate;
 mod negotiation;
+mod payloads;
 mod routing;
 mod sessions;
 mod stanzas;
