@@ -166,6 +166,7 @@
 extern crate alloc;
 
 pub mod caps;
+pub mod command;
 pub mod datetime;
 pub mod delay;
 pub mod disco;

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod capabilities;
+mod commands;
 mod conditions;
 mod datetimes;
 mod discovery;
