@@ -71,7 +71,7 @@ mod requester;
 mod responder;
 
 pub use requester::{Execution, ExecutionError, NotAllowed};
-pub use responder::{Answer, Event, Responder, Stage, StaleTicket, Ticket};
+pub use responder::{Answer, Event, Report, Responder, Stage, StaleTicket, Ticket};
 
 /// What is asked of a command (XEP-0050 §4.1). A status that it may have counts for nothing.
 #[derive(Debug, Clone, PartialEq, FromXml, ToXml, IntoOwned)]

@@ -122,7 +122,7 @@ impl CapsCache {
             identity.lang = identity.lang.take().or_else(|| lang.clone());
         }
         info.node = None;
-        let (info, bytes) = (Arc::new(info.into_owned()), size_of(answer));
+        let (info, bytes) = (Arc::new(info.into_owned()), memory_of(answer));
         if fits {
             self.keep(key, info, bytes);
         } else {
@@ -392,13 +392,13 @@ struct Known {
 
 /// About what a description takes in memory: its texts, and its parts, of which form fields are the
 /// largest.
-fn size_of(answer: ElementRef<'_>) -> usize {
+fn memory_of(answer: ElementRef<'_>) -> usize {
     fn parts(element: ElementRef<'_>) -> usize {
         element
             .children()
             .fold(1, |count: usize, child| count.saturating_add(parts(child)))
     }
-    let field = core::mem::size_of::<Field<'_>>();
+    let field = size_of::<Field<'_>>();
     answer
         .bytes()
         .len()

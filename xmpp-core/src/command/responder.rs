@@ -1,6 +1,7 @@
 //! The side that offers commands.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use xmpp_xml::typed::FromXmlErrorKind;
-use xmpp_xml::{IntoOwned, Writer};
+use xmpp_xml::{Element, IntoOwned, Writer};
 
 use super::{Action, Actions, CommandCondition, Note, Request, Response, Status};
 use crate::disco::{Disco, Entity, info, items};
@@ -206,12 +207,14 @@ impl Responder {
                 response.actions = Some(stage.actions);
                 response.form = stage.form;
                 response.notes = stage.notes;
+                response.payloads = stage.payloads;
             }
-            Answer::Completed { form, notes } => {
+            Answer::Completed(report) => {
                 self.sessions.close(peer, &ticket.session);
                 response.status = Status::Completed;
-                response.form = form;
-                response.notes = notes;
+                response.form = report.form;
+                response.notes = report.notes;
+                response.payloads = report.payloads;
             }
             Answer::Refused(error) => {
                 if !session.has_stage {
@@ -337,7 +340,7 @@ impl Responder {
             },
             node: session.node.clone(),
             action: action.into_owned(),
-            form,
+            form: form.map(Box::new),
             lang: session.lang.clone(),
         }))
     }
@@ -387,7 +390,7 @@ impl Responder {
             },
             node: String::from(node),
             action: Action::Execute,
-            form,
+            form: form.map(Box::new),
             lang,
         }))
     }
@@ -447,7 +450,7 @@ pub enum Event {
         /// [`Action::Complete`].
         action: Action<'static>,
         /// The answer to the form of the stage, which fits it.
-        form: Option<Form<'static>>,
+        form: Option<Box<Form<'static>>>,
         /// The language of the peer, that of the first request; cut to 64 characters.
         lang: Option<String>,
     },
@@ -495,12 +498,7 @@ pub enum Answer {
     Stage(Stage),
     /// It is over. If it has failed, a note of [`Severity::Error`](super::Severity::Error) says so
     /// (XEP-0050 §3.6).
-    Completed {
-        /// What it reports.
-        form: Option<Form<'static>>,
-        /// Texts for people.
-        notes: Vec<Note<'static>>,
-    },
+    Completed(Report),
     /// The request is refused: `forbidden`, or a [`CommandCondition`]. The first request of a session ends
     /// it; later the stage stays as it is.
     Refused(StanzaError),
@@ -510,10 +508,34 @@ impl Answer {
     /// It is over, and there is nothing to report.
     #[must_use]
     pub fn completed() -> Self {
-        Self::Completed {
-            form: None,
-            notes: Vec::new(),
-        }
+        Self::Completed(Report::default())
+    }
+}
+
+/// What a command reports when it is over.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// What came of it.
+    pub form: Option<Form<'static>>,
+    /// Texts for people.
+    pub notes: Vec<Note<'static>>,
+    /// What else came of it, in order of precedence.
+    pub payloads: Vec<Element>,
+}
+
+impl Report {
+    /// Adds what came of it.
+    #[must_use]
+    pub fn with_form(mut self, form: Form<'static>) -> Self {
+        self.form = Some(form);
+        self
+    }
+
+    /// Adds a text for people.
+    #[must_use]
+    pub fn with_note(mut self, note: Note<'static>) -> Self {
+        self.notes.push(note);
+        self
     }
 }
 
@@ -524,6 +546,8 @@ pub struct Stage {
     pub form: Option<Form<'static>>,
     /// Texts for people.
     pub notes: Vec<Note<'static>>,
+    /// What else there is, in order of precedence.
+    pub payloads: Vec<Element>,
     /// What can be done.
     pub actions: Actions<'static>,
 }
@@ -534,12 +558,12 @@ impl Stage {
     pub fn more(form: Form<'static>) -> Self {
         Self {
             form: Some(form),
-            notes: Vec::new(),
             actions: Actions {
                 execute: Some(Action::Next),
                 next: true,
                 ..Actions::default()
             },
+            ..Self::default()
         }
     }
 
@@ -548,12 +572,12 @@ impl Stage {
     pub fn last(form: Form<'static>) -> Self {
         Self {
             form: Some(form),
-            notes: Vec::new(),
             actions: Actions {
                 execute: Some(Action::Complete),
                 complete: true,
                 ..Actions::default()
             },
+            ..Self::default()
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xmpp_core::command::{
     Action, Actions, Answer, CommandCondition, Event, Execution, ExecutionError, NotAllowed, Note,
-    Request, Responder, Response, Severity, Stage, StaleTicket, Status, Ticket,
+    Report, Request, Responder, Response, Severity, Stage, StaleTicket, Status, Ticket,
 };
 use xmpp_core::disco::{Disco, Entity, info, items};
 use xmpp_core::entropy::Entropy;
@@ -90,7 +90,7 @@ fn response(answers: &[Element]) -> Response<'static> {
     Response::from_xml(payload).unwrap().into_owned()
 }
 
-fn ticket(responder: &mut Responder) -> (Ticket, Action<'static>, Option<Form<'static>>) {
+fn ticket(responder: &mut Responder) -> (Ticket, Action<'static>, Option<Box<Form<'static>>>) {
     match responder.poll_event() {
         Some(Event::Request {
             ticket,
@@ -162,11 +162,13 @@ fn a_command_of_one_stage_is_answered_at_once() {
     let (ticket, _, _) = ticket(&mut responder);
     assert_eq!(ticket.peer(), &jid(JULIET));
     let notes = vec![Note::new(Severity::Info, "Restarted")];
-    let report = Form::of(FormType::Result);
-    let answer = Answer::Completed {
-        form: Some(report),
-        notes: notes.clone(),
-    };
+    let mut report = Report::default()
+        .with_form(Form::of(FormType::Result))
+        .with_note(Note::new(Severity::Info, "Restarted"));
+    report
+        .payloads
+        .push(Element::parse("<x xmlns='jabber:x:oob'/>").unwrap());
+    let answer = Answer::Completed(report);
     responder
         .respond(ticket.clone(), answer, seconds(1))
         .unwrap();
@@ -181,6 +183,10 @@ fn a_command_of_one_stage_is_answered_at_once() {
     assert_eq!(
         (response.status, response.notes),
         (Status::Completed, notes)
+    );
+    assert_eq!(
+        (response.form.is_some(), response.payloads.len()),
+        (true, 1)
     );
     assert_eq!(response.session.as_deref(), Some(ticket.session()));
     assert_eq!(responder.open_sessions(), 0);
