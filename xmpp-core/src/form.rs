@@ -118,7 +118,7 @@ impl<'a> Form<'a> {
     }
 
     /// Reads a form of at most so many elements. Fields that must have a name and have none are left out
-    /// (XEP-0004 §3.2); of several titles and tables the first counts.
+    /// (XEP-0004 §3.2); of several titles, tables and options with the same value the first counts.
     ///
     /// # Errors
     /// For another element, an unknown type of form, too many elements, and what cannot be read in a
@@ -530,7 +530,11 @@ impl<'a> Field<'a> {
 
     /// The field, unless it has to have a name and has none.
     fn named(element: ElementRef<'a>) -> Result<Option<Self>, FromXmlError> {
-        let field: Self = element.read()?;
+        let mut field: Self = element.read()?;
+        let mut known = BTreeSet::new();
+        field
+            .options
+            .retain(|option| known.insert(option.value.clone()));
         let is_named = field.var.is_some() || field.kind == Some(FieldType::Fixed);
         Ok(is_named.then_some(field))
     }

@@ -152,6 +152,38 @@ fn fields_without_a_name_are_left_out_unless_they_are_fixed() {
 }
 
 #[test]
+fn options_have_one_value_each_that_no_other_has() {
+    let read = form(
+        "><field var='a' type='list-single'><option label='One'><value>1</value></option>\
+         <option label='Uno'><value>1</value></option><option label='Two'><value>2</value></option></field>",
+    );
+    let options = &read.fields[0].options;
+    let labels: Vec<_> = options
+        .iter()
+        .map(|option| option.label.as_deref().unwrap())
+        .collect();
+    assert_eq!(labels, ["One", "Two"]);
+    for wrong in [
+        "<option/>",
+        "<option><value>1</value><value>2</value></option>",
+    ] {
+        let form = format!("><field var='a' type='list-single'>{wrong}</field>");
+        assert!(Form::from_xml(element(&form).root()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn instructions_come_in_paragraphs_and_titles_once() {
+    let read = form(
+        "><title>a</title><instructions>1</instructions><title>b</title><instructions>2</instructions>",
+    );
+    assert_eq!(
+        (read.title.as_deref(), read.instructions.len()),
+        (Some("a"), 2)
+    );
+}
+
+#[test]
 fn a_form_type_counts_only_if_it_is_hidden_or_submitted() {
     let with = |kind, field_type| {
         let content = format!(

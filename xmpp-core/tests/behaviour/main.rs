@@ -23,6 +23,7 @@ mod forms;
 mod jid_crate;
 mod negotiation;
 mod payloads;
+mod repeats;
 mod routing;
 mod sessions;
 mod stanzas;
