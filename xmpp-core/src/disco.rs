@@ -26,8 +26,9 @@
 //! ```
 //!
 //! Lists of items come in pages where they are asked for in pages (XEP-0059), of at most
-//! [`Disco::page_limit`] items. What an entity tells about itself besides may stand in forms (XEP-0128,
-//! [`Entity::with_form`]), and all of it is announced by a hash ([`Disco::announce`], XEP-0115, XEP-0390).
+//! [`Disco::page_limit`] items; the feature [`ns::RESULT_SETS`] tells that to others. What an entity tells
+//! about itself besides may stand in forms (XEP-0128, [`Entity::with_form`]), and all of it is announced by
+//! a hash ([`Disco::announce`], XEP-0115, XEP-0390).
 
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, VecDeque};

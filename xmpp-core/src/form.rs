@@ -190,7 +190,7 @@ impl<'a> Form<'a> {
     }
 
     /// The value of the field of that name as a `bool`, a number, a [`Jid`], a
-    /// [`DateTime`](xmpp_xml::DateTime) or a type of your own. `None` when there is no such field, or no
+    /// [`DateTime`](crate::datetime::DateTime) or a type of your own. `None` when there is no such field, or no
     /// value, or an empty one, which means none (XEP-0004 §3.6).
     ///
     /// # Errors

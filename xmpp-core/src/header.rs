@@ -12,7 +12,7 @@
 //!     .with("TTL", "3600");
 //! assert_eq!(headers.value("Urgency"), Some("high"));
 //! assert_eq!(headers.parse::<u32>("TTL")?, Some(3600));
-//! // Who does not say that it may be stored does not allow it, once the header is there.
+//! // Without the header nothing is said about it.
 //! assert_eq!(headers.may_store(), None);
 //! # Ok::<(), xmpp_xml::ValueError>(())
 //! ```

@@ -22,6 +22,9 @@ use crate::session::Sessions;
 use crate::stanza::{Iq, IqBuilder, IqType};
 use crate::time::Instant;
 
+/// The id of a request is kept until it is answered; longer ones are refused.
+const MAX_ID_BYTES: usize = 1024;
+
 /// Offers commands and keeps the sessions of those who execute them.
 ///
 /// Requests go to [`handle_request`](Self::handle_request); what is asked of the application comes as an
@@ -124,6 +127,13 @@ impl Responder {
             own: iq.to().map(JidRef::to_jid),
             id: iq.id().to_string(),
         };
+        if origin.id.len() > MAX_ID_BYTES {
+            self.refuse(
+                origin,
+                StanzaError::new(StanzaCondition::ResourceConstraint),
+            );
+            return true;
+        }
         let request: Request<'_> = match payload.read() {
             Ok(request) => request,
             Err(error) => {

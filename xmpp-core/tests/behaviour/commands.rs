@@ -1,7 +1,9 @@
 //! Ad-hoc commands, both sides, in virtual time (XEP-0050).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use xmpp_core::command::{
     Action, Actions, Answer, CommandCondition, Event, Execution, ExecutionError, NotAllowed, Note,
     Report, Request, Responder, Response, Severity, Stage, StaleTicket, Status, Ticket,
@@ -387,6 +389,31 @@ fn every_error_of_the_standard_has_its_cause() {
         seconds(1),
     );
     assert_eq!(refusal(&answers).0, StanzaCondition::UnexpectedRequest);
+}
+
+#[test]
+fn an_id_that_is_too_long_is_not_kept() {
+    let mut responder = responder();
+    let execute = command("node='config'", "");
+    let answers = ask_as(
+        &mut responder,
+        JULIET,
+        &"i".repeat(1025),
+        &execute,
+        seconds(0),
+    );
+    assert_eq!(refusal(&answers).0, StanzaCondition::ResourceConstraint);
+    assert_eq!(responder.open_sessions(), 0);
+    assert!(
+        ask_as(
+            &mut responder,
+            JULIET,
+            &"i".repeat(1024),
+            &execute,
+            seconds(0)
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -877,4 +904,94 @@ fn each_condition_goes_with_its_error() {
         CommandCondition::of(&StanzaError::new(StanzaCondition::BadRequest)),
         None
     );
+}
+
+/// Something that happens to a responder.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// A request of one of two peers: a new one, or for a session that was there once, with an action and
+    /// perhaps an answer to the form.
+    Request {
+        peer: bool,
+        session: Option<usize>,
+        action: usize,
+        is_filled: bool,
+    },
+    /// The application answers one of its tickets, in one of four ways.
+    Respond { ticket: usize, answer: usize },
+    /// Time passes.
+    Wait(u64),
+    /// A peer goes.
+    Gone(bool),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        4 => (any::<bool>(), prop::option::of(0..6usize), 0..6usize, any::<bool>()).prop_map(
+            |(peer, session, action, is_filled)| Happening::Request { peer, session, action, is_filled }
+        ),
+        4 => (0..6usize, 0..4usize).prop_map(|(ticket, answer)| Happening::Respond { ticket, answer }),
+        1 => (0..70u64).prop_map(Happening::Wait),
+        1 => any::<bool>().prop_map(Happening::Gone),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_every_request_is_answered_once(happenings in prop::collection::vec(happening(), 0..60)) {
+        let mut responder = responder();
+        let (mut now, mut sent) = (0, 0);
+        let mut sessions: Vec<String> = Vec::new();
+        let mut tickets: Vec<Ticket> = Vec::new();
+        let mut answers: BTreeMap<String, usize> = BTreeMap::new();
+        let peer = |peer: bool| if peer { JULIET } else { "romeo@example.net/orchard" };
+        for happening in happenings {
+            match happening {
+                Happening::Request { peer: of, session, action, is_filled } => {
+                    let action = ["execute", "next", "prev", "complete", "cancel", "jump"][action];
+                    let session = session.and_then(|at| sessions.get(at));
+                    let session = session.map_or(String::new(), |id| format!("sessionid='{id}'"));
+                    let attributes = format!("node='config' action='{action}' {session}");
+                    let payload = command(&attributes, if is_filled { FILLED } else { "" });
+                    let id = sent.to_string();
+                    sent += 1;
+                    iq(peer(of), &id, &payload, |iq| responder.handle_request(iq, seconds(now)));
+                }
+                Happening::Respond { ticket, answer } if !tickets.is_empty() => {
+                    let ticket = tickets[ticket % tickets.len()].clone();
+                    let answer = match answer {
+                        0 => Answer::Stage(Stage::more(question()).with_prev()),
+                        1 => Answer::Stage(Stage::last(question())),
+                        2 => Answer::completed(),
+                        _ => Answer::Refused(StanzaError::new(StanzaCondition::Forbidden)),
+                    };
+                    let _ = responder.respond(ticket, answer, seconds(now));
+                }
+                Happening::Respond { .. } => {}
+                Happening::Wait(time) => {
+                    now += time;
+                    responder.handle_timeout(seconds(now));
+                }
+                Happening::Gone(of) => responder.handle_gone(jid(peer(of)).as_ref()),
+            }
+            while let Some(event) = responder.poll_event() {
+                if let Event::Request { ticket, .. } = event {
+                    sessions.push(ticket.session().to_owned());
+                    tickets.push(ticket);
+                }
+            }
+            for answer in said(&mut responder) {
+                *answers.entry(answer.root().attribute("id").unwrap().into_owned()).or_default() += 1;
+            }
+        }
+        while let Some(timeout) = responder.poll_timeout() {
+            responder.handle_timeout(timeout);
+        }
+        for answer in said(&mut responder) {
+            *answers.entry(answer.root().attribute("id").unwrap().into_owned()).or_default() += 1;
+        }
+        prop_assert_eq!(responder.open_sessions(), 0);
+        prop_assert_eq!(answers.len(), sent);
+        prop_assert!(answers.values().all(|count| *count == 1), "{:?}", answers);
+    }
 }
