@@ -8,6 +8,7 @@
 
 pub mod core;
 pub mod differential;
+pub mod forms;
 pub mod sasl;
 pub mod sensordata;
 pub mod xml;
@@ -59,5 +60,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "sasl",
         run: sasl::sasl,
+    },
+    Target {
+        name: "forms",
+        run: forms::forms,
     },
 ];

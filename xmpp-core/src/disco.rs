@@ -24,16 +24,25 @@
 //! assert!(query.has_identity("device", "sensor"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Lists of items come in pages where they are asked for in pages (XEP-0059), of at most
+//! [`Disco::page_limit`] items; the feature [`ns::RESULT_SETS`] tells that to others. What an entity tells
+//! about itself besides may stand in forms (XEP-0128, [`Entity::with_form`]), and all of it is announced by
+//! a hash ([`Disco::announce`], XEP-0115, XEP-0390).
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use xmpp_xml::{ToXml, Writer};
+use xmpp_xml::{ElementRef, ToXml, Writer};
 
+use crate::caps::{Announcement, IllFormed};
 use crate::error::{StanzaCondition, StanzaError};
+use crate::form::Form;
 use crate::ns;
+use crate::result_set::{ResultSet, page};
 use crate::stanza::{Iq, IqType};
 
 /// Answers requests about one entity and its nodes.
@@ -41,6 +50,9 @@ use crate::stanza::{Iq, IqType};
 pub struct Disco {
     root: Entity,
     nodes: BTreeMap<String, Entity>,
+    /// What was announced lately, with the nodes that stand for it.
+    announced: VecDeque<(Vec<String>, Entity)>,
+    page_limit: usize,
 }
 
 impl Disco {
@@ -50,7 +62,17 @@ impl Disco {
         Self {
             root,
             nodes: BTreeMap::new(),
+            announced: VecDeque::new(),
+            page_limit: 100,
         }
+    }
+
+    /// How many items a page has at most, for those who ask for pages. Default: 100. Who asks for no page
+    /// gets all items.
+    #[must_use]
+    pub fn page_limit(mut self, items: usize) -> Self {
+        self.page_limit = items;
+        self
     }
 
     /// The entity itself.
@@ -80,6 +102,31 @@ impl Disco {
         self.nodes.remove(name)
     }
 
+    /// The capabilities of the entity as it is now, to be sent with every presence from now on; `uri` is
+    /// the address of the program's page. Requests about the last three that were different are answered
+    /// with the description of then (XEP-0390 §6.1). The features [`ns::CAPS`] and [`ns::CAPS_2`] are
+    /// added.
+    ///
+    /// # Errors
+    /// [`IllFormed`], when the description cannot be hashed, as with a form that does not tell its type.
+    pub fn announce(&mut self, uri: &str) -> Result<Announcement, IllFormed> {
+        self.root.add_feature(ns::CAPS);
+        self.root.add_feature(ns::CAPS_2);
+        let announcement = Announcement::new(uri, &self.root.info())?;
+        let nodes: Vec<_> = announcement.query_nodes().collect();
+        if self
+            .announced
+            .back()
+            .is_none_or(|(known, _)| *known != nodes)
+        {
+            self.announced.push_back((nodes, self.root.clone()));
+        }
+        if self.announced.len() > 3 {
+            self.announced.pop_front();
+        }
+        Ok(announcement)
+    }
+
     /// Writes the answer to a request for info or items: the result, which names the node that was
     /// asked for, or `item-not-found` for a node that does not exist. Says whether it wrote: anything
     /// else is not answered here.
@@ -93,21 +140,57 @@ impl Disco {
         }
         let node = payload.attribute("node");
         let entity = match &node {
-            Some(node) => self.nodes.get(&**node),
+            Some(node) => self.find(node, is_info),
             None => Some(&self.root),
         };
-        let Some(entity) = entity else {
-            let error = StanzaError::new(StanzaCondition::ItemNotFound);
-            writer.payload(&request.refusal(&error));
-            return true;
-        };
-        let answer = Answer {
-            entity,
-            node: node.as_deref(),
-            is_info,
-        };
-        writer.payload(&request.result().payload(&answer));
+        let content = entity.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound));
+        let content = content.and_then(|entity| {
+            if is_info {
+                Ok(Content::Info(entity))
+            } else {
+                self.items(entity, payload)
+            }
+        });
+        match content {
+            Ok(content) => {
+                let node = node.as_deref();
+                let answer = Answer { content, node };
+                writer.payload(&request.result().payload(&answer));
+            }
+            Err(error) => {
+                writer.payload(&request.refusal(&error));
+            }
+        }
         true
+    }
+
+    /// The entity at that node, which for its description may also be one of those that were announced.
+    fn find(&self, node: &str, is_info: bool) -> Option<&Entity> {
+        self.nodes.get(node).or_else(|| {
+            let mut announced = self.announced.iter().filter(|_| is_info);
+            let found = announced.find(|(nodes, _)| nodes.iter().any(|known| known == node));
+            found.map(|(_, entity)| entity)
+        })
+    }
+
+    /// All items, or the page that is asked for.
+    fn items<'e>(
+        &self,
+        entity: &'e Entity,
+        query: ElementRef<'_>,
+    ) -> Result<Content<'e>, StanzaError> {
+        let Some(set) = query.child("set", ns::RESULT_SETS) else {
+            return Ok(Content::Items(&entity.items, None));
+        };
+        let set: ResultSet<'_> = set
+            .read()
+            .map_err(|_| StanzaError::new(StanzaCondition::BadRequest))?;
+        let page = page(&entity.items, &set, self.page_limit, |item| {
+            let (jid, node) = (item.jid.as_str(), item.node.as_deref().unwrap_or_default());
+            // The length tells where the address ends, so no two items have the same.
+            format!("{}:{jid}{node}", jid.len()).into()
+        })?;
+        Ok(Content::Items(page.items, page.set))
     }
 }
 
@@ -117,6 +200,7 @@ pub struct Entity {
     identities: Vec<info::Identity<'static>>,
     features: Vec<Cow<'static, str>>,
     items: Vec<items::Item<'static>>,
+    forms: Vec<Form<'static>>,
 }
 
 impl Entity {
@@ -128,6 +212,7 @@ impl Entity {
             identities: alloc::vec![identity],
             features,
             items: Vec::new(),
+            forms: Vec::new(),
         }
     }
 
@@ -152,6 +237,27 @@ impl Entity {
         self
     }
 
+    /// Adds what it tells about itself in a form of type result, with a hidden field `FORM_TYPE`
+    /// (XEP-0128).
+    #[must_use]
+    pub fn with_form(mut self, form: Form<'static>) -> Self {
+        self.forms.push(form);
+        self
+    }
+
+    /// The description as it is sent.
+    #[must_use]
+    pub fn info(&self) -> info::Query<'static> {
+        let features = self.features.iter().cloned();
+        info::Query {
+            node: None,
+            identities: self.identities.clone(),
+            features: features.map(|var| info::Feature { var }).collect(),
+            forms: self.forms.clone(),
+            extensions: Vec::new(),
+        }
+    }
+
     /// The features, each once.
     pub fn features(&self) -> impl Iterator<Item = &str> {
         self.features.iter().map(|feature| &**feature)
@@ -171,6 +277,11 @@ impl Entity {
         }
     }
 
+    /// Replaces all forms.
+    pub fn set_forms(&mut self, forms: Vec<Form<'static>>) {
+        self.forms = forms;
+    }
+
     /// Replaces all items.
     pub fn set_items(&mut self, items: Vec<items::Item<'static>>) {
         self.items = items;
@@ -179,34 +290,46 @@ impl Entity {
 
 /// An answer, written from the description without a copy.
 struct Answer<'e> {
-    entity: &'e Entity,
+    content: Content<'e>,
     node: Option<&'e str>,
-    is_info: bool,
+}
+
+enum Content<'e> {
+    Info(&'e Entity),
+    Items(&'e [items::Item<'static>], Option<ResultSet<'static>>),
 }
 
 impl ToXml for Answer<'_> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        let namespace = if self.is_info {
-            ns::DISCO_INFO
-        } else {
-            ns::DISCO_ITEMS
+        let namespace = match self.content {
+            Content::Info(_) => ns::DISCO_INFO,
+            Content::Items(..) => ns::DISCO_ITEMS,
         };
         writer
             .start("query", namespace)
             .attribute_opt("node", self.node);
-        if self.is_info {
-            for identity in &self.entity.identities {
-                writer.payload(identity);
+        match &self.content {
+            Content::Info(entity) => {
+                for identity in &entity.identities {
+                    writer.payload(identity);
+                }
+                for feature in &entity.features {
+                    writer
+                        .start("feature", ns::DISCO_INFO)
+                        .attribute("var", feature)
+                        .end();
+                }
+                for form in &entity.forms {
+                    writer.payload(form);
+                }
             }
-            for feature in &self.entity.features {
-                writer
-                    .start("feature", ns::DISCO_INFO)
-                    .attribute("var", feature)
-                    .end();
-            }
-        } else {
-            for item in &self.entity.items {
-                writer.payload(item);
+            Content::Items(items, set) => {
+                for item in *items {
+                    writer.payload(item);
+                }
+                if let Some(set) = set {
+                    writer.payload(set);
+                }
             }
         }
         writer.end();
@@ -220,6 +343,7 @@ pub mod info {
 
     use xmpp_xml::{Element, FromXml, IntoOwned, ToXml};
 
+    use crate::form::Form;
     use crate::ns;
 
     /// A request, when it is empty, or what an entity is and can do.
@@ -235,7 +359,10 @@ pub mod info {
         /// What it can do.
         #[xml(children)]
         pub features: Vec<Feature<'a>>,
-        /// What extensions add (XEP-0128).
+        /// What it tells about itself besides (XEP-0128).
+        #[xml(children)]
+        pub forms: Vec<Form<'a>>,
+        /// What else is there.
         #[xml(rest)]
         pub extensions: Vec<Element>,
     }
@@ -260,6 +387,13 @@ pub mod info {
         #[must_use]
         pub fn has_feature(&self, feature: &str) -> bool {
             feature == ns::DISCO_INFO || self.features.iter().any(|known| known.var == feature)
+        }
+
+        /// The form of that type.
+        #[must_use]
+        pub fn form(&self, form_type: &str) -> Option<&Form<'a>> {
+            let mut forms = self.forms.iter();
+            forms.find(|form| form.form_type() == Some(form_type))
         }
 
         /// Whether an identity of that category and type is there.
@@ -327,6 +461,7 @@ pub mod items {
 
     use crate::jid::Jid;
     use crate::ns;
+    use crate::result_set::ResultSet;
 
     /// A request, when it is empty, or what an entity has.
     #[derive(Debug, Clone, PartialEq, Default, FromXml, ToXml, IntoOwned)]
@@ -338,6 +473,9 @@ pub mod items {
         /// What the entity has.
         #[xml(children)]
         pub items: Vec<Item<'a>>,
+        /// Which part of the list is asked for, or which part it is (XEP-0059).
+        #[xml(child)]
+        pub set: Option<ResultSet<'a>>,
     }
 
     impl<'a> Query<'a> {
@@ -354,6 +492,13 @@ pub mod items {
                 node: Some(node.into()),
                 ..Self::default()
             }
+        }
+
+        /// Asks for that part of the list.
+        #[must_use]
+        pub fn with_set(mut self, set: ResultSet<'a>) -> Self {
+            self.set = Some(set);
+            self
         }
     }
 

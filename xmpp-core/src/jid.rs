@@ -23,6 +23,28 @@
 //! (63 octets for a label, 253 for a name) are left to the DNS, only the 1023 octets of RFC 7622 are
 //! enforced. Without the feature `std` there are no Unicode tables: addresses outside ASCII are then
 //! refused with [`JidErrorKind::Unsupported`].
+//!
+//! Identifiers of foreign systems, which may have characters that a localpart may not, become localparts
+//! by [`escape`] (XEP-0106).
+//!
+//! # The crate `jid`
+//!
+//! With the feature `jid` there are conversions to and from the addresses of the crate of that name, both
+//! ways by `TryFrom`. That crate follows RFC 6122, which RFC 7622 supersedes. For ASCII the two agree but
+//! for the last five lines of this table:
+//!
+//! | address | here | there |
+//! |---|---|---|
+//! | localpart with a symbol, such as U+265A | refused | taken |
+//! | localpart or resourcepart with a compatibility character, such as U+2163 | localpart refused, resourcepart kept | mapped (NFKC) |
+//! | localpart with U+00DF or U+03C2 | kept | folded to `ss` and U+03C3 |
+//! | resourcepart with a character newer than Unicode 3.2, such as U+1F600 | taken | refused |
+//! | domain outside ASCII in A-labels (`xn--…`) | turned into U-labels | kept |
+//! | final dot of a domain with a resourcepart or localpart | stripped | kept |
+//! | resourcepart with a space in front | refused | taken |
+//! | label over 63 octets or name over 253 | left to the DNS | refused |
+//! | domain with `_` or another character that is neither letter, digit nor hyphen | refused | taken |
+//! | IPv6 address | written in its shortest form; may have a zone | kept; no zone |
 
 use alloc::borrow::{Borrow, Cow};
 use alloc::string::String;
@@ -34,7 +56,12 @@ use core::str::FromStr;
 
 use xmpp_xml::{FromXmlText, IntoOwned, ToXmlText, ValueError};
 
+#[cfg(feature = "jid")]
+mod convert;
+mod escape;
 mod prepare;
+
+pub use escape::{escape, unescape};
 
 /// The most octets that one part of an address may have (RFC 7622 §3.1).
 pub const MAX_PART_BYTES: usize = 1023;

@@ -1,13 +1,32 @@
 //! XMPP addresses, stanzas, errors and stream negotiation, without I/O.
 //!
+//! **What everything stands on**
+//!
 //! - [`stream`]: one machine for both sides of a client-to-server stream: header, STARTTLS, SASL, resource
 //!   binding, stanzas, closing.
 //! - [`stanza`]: message, presence and IQ, as views over what arrived and as builders that write straight
-//!   into the output. [`error`]: what is wrong with a stanza or a stream.
-//! - [`jid`]: addresses by RFC 7622.
-//! - [`mux`]: who handles which stanza, and replies to requests. [`disco`], [`ping`]: service discovery and
-//!   ping.
+//!   into the output. [`error`]: what is wrong with a stanza or a stream. [`language`]: the best of several
+//!   texts.
+//! - [`jid`]: addresses by RFC 7622, escaping (XEP-0106), conversions to and from the crate `jid`.
+//! - [`mux`]: who handles which stanza, and replies to requests. [`repeat`]: requests that come twice.
 //! - [`time`], [`entropy`]: what the caller brings along instead of a clock and a random source.
+//!
+//! **Engines that extensions share**
+//!
+//! - [`disco`]: service discovery (XEP-0030, XEP-0128). [`caps`]: what others can do, by the hashes in their
+//!   presence (XEP-0115, XEP-0390).
+//! - [`form`]: data forms (XEP-0004) with validation, layout, media and dynamic forms (XEP-0122, XEP-0141,
+//!   XEP-0221, XEP-0336).
+//! - [`command`]: ad-hoc commands (XEP-0050). [`session`]: sessions of peers in virtual time.
+//! - [`result_set`]: results in pages (XEP-0059).
+//!
+//! **Payloads that extensions share**
+//!
+//! - About messages: [`delay`] (XEP-0203), [`hint`] (XEP-0334), [`stanza_id`] (XEP-0359), [`receipt`]
+//!   (XEP-0184), [`header`] (XEP-0131), [`forward`] (XEP-0297).
+//! - About entities: [`ping`] (XEP-0199), [`version`] (XEP-0092), [`entity_time`] (XEP-0202),
+//!   [`last_activity`] (XEP-0012).
+//! - [`datetime`]: dates, times and zones (XEP-0082). [`ns`]: all namespaces.
 //!
 //! Sockets, TLS, clock and randomness are the caller's. Everything here can be tested, replayed and
 //! simulated in one thread.
@@ -158,23 +177,48 @@
 //! | open requests | 1,024 | [`request_limit`](mux::Mux::request_limit) |
 //! | octets of a part of an address | 1,023 | [`MAX_PART_BYTES`](jid::MAX_PART_BYTES) |
 //!
+//! | elements of a form | 8,192 | [`Form::read`](form::Form::read) |
+//! | octets of a pattern, and of a value it is matched with | 1,024, 16,384 | [`form::validate`] |
+//! | sessions, and of one peer | 1,024, 16 | [`Sessions::limit`](session::Sessions::limit) |
+//! | items of a page | 100 | [`page_limit`](disco::Disco::page_limit) |
+//! | entities followed, and bytes of what they can do | 4,096, 1 MiB | [`CapsCache`](caps::CapsCache) |
+//! | answers that are kept, and their bytes | 1,024, 256 KiB | [`Repeats`](repeat::Repeats) |
+//!
 //! # Features
-//! - `std` (default): the Unicode tables for addresses outside ASCII. Without it the crate needs only
-//!   `alloc`, and such addresses are refused.
+//! - `std` (default): the Unicode tables for addresses outside ASCII, and the patterns of form fields.
+//!   Without it the crate needs only `alloc`; such addresses are refused, and patterns are not looked at.
+//! - `jid`: conversions to and from the addresses of the crate `jid`.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+pub mod caps;
+pub mod command;
+pub mod datetime;
+pub mod delay;
 pub mod disco;
+pub mod entity_time;
 pub mod entropy;
 pub mod error;
+pub mod form;
+pub mod forward;
+pub mod header;
+pub mod hint;
 pub mod jid;
+pub mod language;
+pub mod last_activity;
 pub mod mux;
 pub mod ns;
 pub mod ping;
+pub mod receipt;
+pub mod repeat;
+pub mod result_set;
+pub mod session;
 pub mod stanza;
+pub mod stanza_id;
 pub mod stream;
 pub mod time;
+pub mod version;
 
 /// The first program of the README, which is tested with the others.
 #[cfg(doctest)]

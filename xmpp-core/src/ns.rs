@@ -34,5 +34,41 @@ pub const PING: &str = "urn:xmpp:ping";
 pub const DELAY: &str = "urn:xmpp:delay";
 /// Data forms (XEP-0004).
 pub const DATA_FORMS: &str = "jabber:x:data";
+/// Which values the fields of a form take (XEP-0122).
+pub const FORM_VALIDATION: &str = "http://jabber.org/protocol/xdata-validate";
+/// How the fields of a form are arranged (XEP-0141).
+pub const FORM_LAYOUT: &str = "http://jabber.org/protocol/xdata-layout";
+/// Forms that change while they are filled in (XEP-0336).
+pub const DYNAMIC_FORMS: &str = "urn:xmpp:xdata:dynamic";
+/// Media in forms (XEP-0221).
+pub const MEDIA: &str = "urn:xmpp:media-element";
+/// Results in pages (XEP-0059).
+pub const RESULT_SETS: &str = "http://jabber.org/protocol/rsm";
+/// Entity capabilities (XEP-0115).
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+/// Entity capabilities 2.0 (XEP-0390).
+pub const CAPS_2: &str = "urn:xmpp:caps";
+/// Hashes, each with the name of its function (XEP-0300).
+pub const HASHES: &str = "urn:xmpp:hashes:2";
+/// Ad-hoc commands (XEP-0050).
+pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// Hints for the handling of messages (XEP-0334).
+pub const HINTS: &str = "urn:xmpp:hints";
+/// Unique and stable stanza ids (XEP-0359).
+pub const STANZA_IDS: &str = "urn:xmpp:sid:0";
+/// Message receipts (XEP-0184).
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// Headers of stanzas (XEP-0131).
+pub const HEADERS: &str = "http://jabber.org/protocol/shim";
+/// Forwarded stanzas (XEP-0297).
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// Software version (XEP-0092).
+pub const VERSION: &str = "jabber:iq:version";
+/// Entity time (XEP-0202).
+pub const TIME: &str = "urn:xmpp:time";
+/// Last activity (XEP-0012).
+pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// The feature of an entity that shows and takes escaped addresses (XEP-0106 §6).
+pub const JID_ESCAPING: &str = "jid\\20escaping";
 /// What the prefix `xml` stands for.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";

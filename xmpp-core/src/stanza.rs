@@ -23,12 +23,14 @@
 //! a request has exactly one payload. What fails is answered with [`error_reply`].
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use core::fmt;
 
 use xmpp_xml::{ElementRef, ToXml, Writer};
 
 use crate::error::{StanzaCondition, StanzaError};
 use crate::jid::{Address, JidRef};
+use crate::language::choose;
 use crate::ns;
 
 /// A received stanza.
@@ -265,28 +267,52 @@ impl<'a> Message<'a> {
     /// The first body.
     #[must_use]
     pub fn body(&self) -> Option<Cow<'a, str>> {
-        self.bodies().next().map(|(_, text)| text)
+        text(self.header.element, "body")
     }
 
-    /// The bodies, each with its language (RFC 6121 §5.2.3).
+    /// The bodies, each with its language; of several in one language the first counts (RFC 6121 §5.2.3).
     pub fn bodies(&self) -> impl Iterator<Item = (Option<Cow<'a, str>>, Cow<'a, str>)> + use<'a> {
         texts(self.header.element, "body")
+    }
+
+    /// The body in the language that the reader likes best, as [`choose`] chooses it.
+    #[must_use]
+    pub fn body_in(&self, preferred: &[&str]) -> Option<Cow<'a, str>> {
+        choose(self.bodies(), preferred)
     }
 
     /// The first subject.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'a, str>> {
-        texts(self.header.element, "subject")
-            .next()
-            .map(|(_, text)| text)
+        text(self.header.element, "subject")
     }
 
-    /// The conversation it belongs to: an opaque identifier (RFC 6121 §5.2.5).
+    /// The subjects, each with its language; of several in one language the first counts
+    /// (RFC 6121 §5.2.4).
+    pub fn subjects(&self) -> impl Iterator<Item = (Option<Cow<'a, str>>, Cow<'a, str>)> + use<'a> {
+        texts(self.header.element, "subject")
+    }
+
+    /// The subject in the language that the reader likes best, as [`choose`] chooses it.
+    #[must_use]
+    pub fn subject_in(&self, preferred: &[&str]) -> Option<Cow<'a, str>> {
+        choose(self.subjects(), preferred)
+    }
+
+    /// The conversation it belongs to: an opaque identifier (RFC 6121 §5.2.5). The first one, when there
+    /// are several, which there must not be.
     #[must_use]
     pub fn thread(&self) -> Option<Cow<'a, str>> {
-        texts(self.header.element, "thread")
-            .next()
-            .map(|(_, text)| text)
+        text(self.header.element, "thread")
+    }
+
+    /// The conversation from which this one branched off (RFC 6121 §5.2.5). `None` also where it is the
+    /// same, which says nothing.
+    #[must_use]
+    pub fn parent_thread(&self) -> Option<Cow<'a, str>> {
+        let thread = self.child("thread", self.header.element.namespace())?;
+        let parent = thread.attribute("parent")?;
+        (parent != thread.text()).then_some(parent)
     }
 
     /// What went wrong with a message of ours; `None` unless the type is `error`.
@@ -296,16 +322,33 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The children of one name in the stanza's namespace, as texts with their languages.
+/// The text of the first child of that name in the stanza's namespace.
+fn text<'a>(stanza: ElementRef<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let child = stanza.child(name, stanza.namespace())?;
+    Some(child.text())
+}
+
+/// The children of one name in the stanza's namespace, as texts with their languages, one for each
+/// language.
 fn texts<'a>(
     stanza: ElementRef<'a>,
     name: &'static str,
 ) -> impl Iterator<Item = (Option<Cow<'a, str>>, Cow<'a, str>)> + use<'a> {
     let namespace = stanza.namespace();
+    let around = stanza.lang();
+    let mut seen = BTreeSet::new();
     let children = stanza
         .children()
         .filter(move |child| child.is(name, namespace));
-    children.map(|child| (child.lang(), child.text()))
+    children.filter_map(move |child| {
+        // Not `child.lang()`, which would search the stanza again for every child.
+        let lang = match child.attribute_ns("lang", ns::XML) {
+            Some(own) => Some(own).filter(|own| !own.is_empty()),
+            None => around.clone(),
+        };
+        let is_new = seen.insert(lang.as_ref().map(|lang| lang.to_ascii_lowercase()));
+        is_new.then(|| (lang, child.text()))
+    })
 }
 
 /// What kind of conversation a message belongs to (RFC 6121 §5.2.2). Missing and unknown types are
@@ -386,24 +429,33 @@ impl<'a> Presence<'a> {
     /// How available; `None` is plainly available, and so is any value that is not known.
     #[must_use]
     pub fn show(&self) -> Option<Show> {
-        let (_, text) = texts(self.header.element, "show").next()?;
-        Show::from_name(&text)
+        Show::from_name(&text(self.header.element, "show")?)
     }
 
     /// The first text about the availability.
     #[must_use]
     pub fn status(&self) -> Option<Cow<'a, str>> {
+        text(self.header.element, "status")
+    }
+
+    /// The texts about the availability, each with its language; of several in one language the first
+    /// counts (RFC 6121 §4.7.2.2).
+    pub fn statuses(&self) -> impl Iterator<Item = (Option<Cow<'a, str>>, Cow<'a, str>)> + use<'a> {
         texts(self.header.element, "status")
-            .next()
-            .map(|(_, text)| text)
+    }
+
+    /// The text about the availability in the language that the reader likes best, as [`choose`] chooses
+    /// it.
+    #[must_use]
+    pub fn status_in(&self, preferred: &[&str]) -> Option<Cow<'a, str>> {
+        choose(self.statuses(), preferred)
     }
 
     /// The priority of the resource; 0 when it is missing or out of range (RFC 6121 §4.7.2.3).
     #[must_use]
     pub fn priority(&self) -> i8 {
-        let text = texts(self.header.element, "priority").next();
-        text.and_then(|(_, text)| text.trim().parse().ok())
-            .unwrap_or(0)
+        let text = text(self.header.element, "priority");
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// What went wrong with a presence of ours; `None` unless the type is `error`.
@@ -576,6 +628,7 @@ impl<'a> Iq<'a> {
             id: self.id(),
             to,
             from,
+            refused: None,
             content: Content::None,
         }
     }
@@ -586,6 +639,20 @@ impl<'a> Iq<'a> {
             kind: IqType::Error,
             content: Content::Payload(error),
             ..self.result()
+        }
+    }
+
+    /// The refusal of this request, with what was asked in front of the error, so that who asked sees what
+    /// it is about (RFC 6120 §8.3.1). A payload of more than so many bytes is left out.
+    pub fn refusal_with_payload<'s>(
+        &'s self,
+        error: &'s StanzaError,
+        max_bytes: usize,
+    ) -> IqBuilder<'s> {
+        let payload = self.payload();
+        IqBuilder {
+            refused: payload.filter(|payload| payload.bytes().len() <= max_bytes),
+            ..self.refusal(error)
         }
     }
 }
@@ -673,6 +740,18 @@ impl From<StanzaFault> for StanzaError {
 /// Writes the error that answers a stanza, well-formed header or not: same kind and id, type `error`,
 /// addresses swapped (RFC 6120 §8.3.1). Says whether it wrote: errors and results are never answered.
 pub fn error_reply(stanza: ElementRef<'_>, error: &StanzaError, writer: &mut Writer<'_>) -> bool {
+    error_reply_with_payload(stanza, error, 0, writer)
+}
+
+/// Writes the error that answers a stanza as [`error_reply`] does, with the stanza's own content in front
+/// of the error, so that who sent it sees what it is about (RFC 6120 §8.3.1). Content of more than so many
+/// bytes is left out.
+pub fn error_reply_with_payload(
+    stanza: ElementRef<'_>,
+    error: &StanzaError,
+    max_bytes: usize,
+    writer: &mut Writer<'_>,
+) -> bool {
     let Some(kind) = StanzaKind::of(stanza) else {
         return false;
     };
@@ -695,6 +774,18 @@ pub fn error_reply(stanza: ElementRef<'_>, error: &StanzaError, writer: &mut Wri
     writer.attribute_opt("id", stanza.attribute("id").as_deref());
     writer.attribute_opt("from", from.as_ref().map(Address::as_str));
     writer.attribute_opt("to", to.as_ref().map(Address::as_str));
+    let bytes = stanza.children().fold(0, |sum: usize, child| {
+        sum.saturating_add(child.bytes().len())
+    });
+    if bytes <= max_bytes {
+        let namespace = stanza.namespace();
+        let content = stanza
+            .children()
+            .filter(|child| !child.is("error", namespace));
+        for child in content {
+            writer.element(child);
+        }
+    }
     writer.payload(error).end();
     true
 }
@@ -741,6 +832,8 @@ pub struct IqBuilder<'p> {
     id: &'p str,
     to: Option<JidRef<'p>>,
     from: Option<JidRef<'p>>,
+    /// In front of an error: what was asked.
+    refused: Option<ElementRef<'p>>,
     content: Content<'p>,
 }
 
@@ -752,6 +845,7 @@ impl<'p> IqBuilder<'p> {
             id,
             to: None,
             from: None,
+            refused: None,
             content: Content::None,
         }
     }
@@ -807,6 +901,9 @@ impl ToXml for IqBuilder<'_> {
             .attribute("type", self.kind.as_str());
         writer.attribute("id", self.id);
         addresses(writer, self.from, self.to);
+        if let Some(refused) = self.refused {
+            writer.element(refused);
+        }
         self.content.write(writer);
         writer.end();
     }
@@ -822,8 +919,11 @@ pub struct MessageBuilder<'p> {
     from: Option<JidRef<'p>>,
     lang: Option<&'p str>,
     subject: Option<&'p str>,
+    subjects: &'p [(&'p str, &'p str)],
     body: Option<&'p str>,
+    bodies: &'p [(&'p str, &'p str)],
     thread: Option<&'p str>,
+    parent_thread: Option<&'p str>,
     content: Content<'p>,
 }
 
@@ -837,8 +937,11 @@ impl<'p> MessageBuilder<'p> {
             from: None,
             lang: None,
             subject: None,
+            subjects: &[],
             body: None,
+            bodies: &[],
             thread: None,
+            parent_thread: None,
             content: Content::None,
         }
     }
@@ -879,9 +982,30 @@ impl<'p> MessageBuilder<'p> {
         self
     }
 
+    /// Its subject in other languages: language (RFC 5646) and text. Default: none. Of several in one
+    /// language the first is written.
+    pub fn subjects(mut self, subjects: &'p [(&'p str, &'p str)]) -> Self {
+        self.subjects = subjects;
+        self
+    }
+
+    /// Its text in other languages: language (RFC 5646) and text. Default: none. Of several in one
+    /// language the first is written.
+    pub fn bodies(mut self, bodies: &'p [(&'p str, &'p str)]) -> Self {
+        self.bodies = bodies;
+        self
+    }
+
     /// The conversation it belongs to. Default: none.
     pub fn thread(mut self, thread: &'p str) -> Self {
         self.thread = Some(thread);
+        self
+    }
+
+    /// The conversation from which that one branched off. Default: none. It is not written without a
+    /// thread, nor when it is the same.
+    pub fn parent_thread(mut self, parent: &'p str) -> Self {
+        self.parent_thread = Some(parent);
         self
     }
 
@@ -909,14 +1033,14 @@ impl ToXml for MessageBuilder<'_> {
         if let Some(lang) = self.lang {
             writer.lang(lang);
         }
-        for (name, text) in [
-            ("subject", self.subject),
-            ("body", self.body),
-            ("thread", self.thread),
-        ] {
-            if let Some(text) = text {
-                writer.start(name, ns::CLIENT).text(text).end();
-            }
+        write_texts(writer, "subject", (self.lang, self.subject), self.subjects);
+        write_texts(writer, "body", (self.lang, self.body), self.bodies);
+        if let Some(thread) = self.thread {
+            let parent = self.parent_thread.filter(|parent| *parent != thread);
+            writer
+                .start("thread", ns::CLIENT)
+                .attribute_opt("parent", parent);
+            writer.text(thread).end();
         }
         self.content.write(writer);
         writer.end();
@@ -933,6 +1057,7 @@ pub struct PresenceBuilder<'p> {
     from: Option<JidRef<'p>>,
     show: Option<Show>,
     status: Option<&'p str>,
+    statuses: &'p [(&'p str, &'p str)],
     priority: i8,
     content: Content<'p>,
 }
@@ -947,6 +1072,7 @@ impl<'p> PresenceBuilder<'p> {
             from: None,
             show: None,
             status: None,
+            statuses: &[],
             priority: 0,
             content: Content::None,
         }
@@ -982,6 +1108,13 @@ impl<'p> PresenceBuilder<'p> {
         self
     }
 
+    /// The text about the availability in other languages: language (RFC 5646) and text. Default: none. Of
+    /// several in one language the first is written.
+    pub fn statuses(mut self, statuses: &'p [(&'p str, &'p str)]) -> Self {
+        self.statuses = statuses;
+        self
+    }
+
     /// The priority of the resource, -128 to 127. Default: 0. With a negative one it gets no messages
     /// that are for the account.
     pub fn priority(mut self, priority: i8) -> Self {
@@ -1012,9 +1145,7 @@ impl ToXml for PresenceBuilder<'_> {
         if let Some(show) = self.show {
             writer.start("show", ns::CLIENT).text(show.as_str()).end();
         }
-        if let Some(status) = self.status {
-            writer.start("status", ns::CLIENT).text(status).end();
-        }
+        write_texts(writer, "status", (None, self.status), self.statuses);
         if self.priority != 0 {
             writer
                 .start("priority", ns::CLIENT)
@@ -1023,6 +1154,25 @@ impl ToXml for PresenceBuilder<'_> {
         }
         self.content.write(writer);
         writer.end();
+    }
+}
+
+/// Writes a text in the language around it, and in others that are not the same (RFC 6121 §5.2.3).
+fn write_texts(
+    writer: &mut Writer<'_>,
+    name: &str,
+    (lang, text): (Option<&str>, Option<&str>),
+    others: &[(&str, &str)],
+) {
+    let mut seen = BTreeSet::new();
+    if let Some(text) = text {
+        writer.start(name, ns::CLIENT).text(text).end();
+        seen.extend(lang.map(str::to_ascii_lowercase));
+    }
+    for (lang, text) in others {
+        if seen.insert(lang.to_ascii_lowercase()) {
+            writer.start(name, ns::CLIENT).lang(lang).text(text).end();
+        }
     }
 }
 

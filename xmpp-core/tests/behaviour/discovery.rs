@@ -130,7 +130,7 @@ fn answers_are_read_with_what_extensions_add() {
     let element = Element::parse(
         "<query xmlns='http://jabber.org/protocol/disco#info' node='x'>\
          <identity category='server' type='im' name='S' xml:lang='en'/>\
-         <feature var='a'/><x xmlns='jabber:x:data' type='result'/><feature var='b'/></query>",
+         <feature var='a'/><x xmlns='jabber:x:data' type='result'/><y xmlns='urn:example:y'/><feature var='b'/></query>",
     )
     .unwrap();
     let query: info::Query<'_> = element.root().read().unwrap();
@@ -138,7 +138,7 @@ fn answers_are_read_with_what_extensions_add() {
     assert!(query.has_feature(ns::DISCO_INFO), "taken for granted");
     assert!(query.has_identity("server", "im") && !query.has_identity("server", "x"));
     assert_eq!(query.identities[0].lang.as_deref(), Some("en"));
-    assert_eq!(query.extensions.len(), 1);
+    assert_eq!((query.forms.len(), query.extensions.len()), (1, 1));
     let written = Element::build(|writer| xmpp_xml::ToXml::to_xml(&query, writer)).unwrap();
     assert_eq!(written.root().read::<info::Query<'_>>().unwrap(), query);
 
@@ -179,4 +179,77 @@ fn requests_are_empty_queries() {
     );
     assert_eq!(info::Query::about("n1").node.as_deref(), Some("n1"));
     assert_eq!(items::Query::new().node, None);
+}
+
+#[test]
+fn items_come_in_pages_where_pages_are_asked_for() {
+    let mut house = Entity::new(info::Identity::new("device", "concentrator"));
+    for n in 0..5 {
+        let jid = format!("{n}@example.com").parse().unwrap();
+        house = house.with_item(items::Item::new(jid));
+    }
+    let disco = Disco::new(house).page_limit(2);
+    let page = |set: &str| {
+        let query = format!(
+            "<query xmlns='http://jabber.org/protocol/disco#items'><set xmlns='http://jabber.org/protocol/rsm'>{set}</set></query>"
+        );
+        ask(&disco, "get", &query)
+    };
+    let read = |answer: &str| {
+        let answer = Element::parse(&answer.replace("<iq", "<iq xmlns='jabber:client'")).unwrap();
+        let query: items::Query<'_> = answer.root().children().next().unwrap().read().unwrap();
+        let names: Vec<_> = query
+            .items
+            .iter()
+            .map(|item| item.jid.to_string())
+            .collect();
+        (names, query.set.map(xmpp_xml::IntoOwned::into_owned))
+    };
+    let (names, set) = read(&page("<max>20</max>"));
+    assert_eq!(names, ["0@example.com", "1@example.com"]);
+    let set = set.unwrap();
+    assert_eq!(set.count, Some(5));
+    let (names, _) = read(&page(&format!("<after>{}</after>", set.last.unwrap())));
+    assert_eq!(names, ["2@example.com", "3@example.com"]);
+    assert!(page("<after>gone</after>").contains("<item-not-found"));
+    assert!(page("<max>many</max>").contains("<bad-request"));
+    // Who asks for no page gets everything.
+    let (names, set) = read(&ask(
+        &disco,
+        "get",
+        "<query xmlns='http://jabber.org/protocol/disco#items'/>",
+    ));
+    assert_eq!((names.len(), set), (5, None));
+}
+
+#[test]
+fn what_an_entity_tells_besides_stands_in_forms() {
+    use xmpp_core::form::{Field, Form, FormType};
+
+    let server = Form::of(FormType::Result)
+        .with_field(Field::hidden(
+            "FORM_TYPE",
+            "http://jabber.org/network/serverinfo",
+        ))
+        .with_field(
+            Field::submitted("ip_version")
+                .with_value("ipv4")
+                .with_value("ipv6"),
+        );
+    let mut disco = Disco::new(Entity::new(info::Identity::new("server", "im")).with_form(server));
+    let answer = ask(
+        &disco,
+        "get",
+        "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+    );
+    let answer = Element::parse(&answer.replace("<iq", "<iq xmlns='jabber:client'")).unwrap();
+    let query: info::Query<'_> = answer.root().children().next().unwrap().read().unwrap();
+    let form = query.form("http://jabber.org/network/serverinfo").unwrap();
+    assert_eq!(
+        form.values("ip_version").collect::<Vec<_>>(),
+        ["ipv4", "ipv6"]
+    );
+    assert_eq!(query.form("urn:example:other"), None);
+    disco.root_mut().set_forms(Vec::new());
+    assert!(disco.root().info().forms.is_empty());
 }

@@ -9,11 +9,22 @@
 )]
 
 mod addresses;
+mod capabilities;
+mod commands;
 mod conditions;
+mod datetimes;
 mod discovery;
+mod dynamic_forms;
+mod escaping;
 mod established;
 mod faults;
+mod form_checks;
+mod forms;
+mod jid_crate;
 mod negotiation;
+mod payloads;
+mod repeats;
 mod routing;
+mod sessions;
 mod stanzas;
 mod support;

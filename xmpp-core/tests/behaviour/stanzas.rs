@@ -6,7 +6,7 @@ use xmpp_core::ns;
 use xmpp_core::ping::Ping;
 use xmpp_core::stanza::{
     Iq, IqBuilder, IqType, Message, MessageBuilder, MessageType, Presence, PresenceBuilder,
-    PresenceType, Show, Stanza, StanzaKind, error_reply,
+    PresenceType, Show, Stanza, StanzaKind, error_reply, error_reply_with_payload,
 };
 use xmpp_xml::{Element, FromXml, ToXml, Writer};
 
@@ -421,5 +421,248 @@ fn a_ping_is_read_and_written() {
             .root()
             .read::<Ping>()
             .is_err()
+    );
+}
+
+fn pairs<'a>(
+    texts: impl Iterator<Item = (Option<std::borrow::Cow<'a, str>>, std::borrow::Cow<'a, str>)>,
+) -> Vec<(Option<String>, String)> {
+    texts
+        .map(|(lang, text)| (lang.map(Into::into), text.into_owned()))
+        .collect()
+}
+
+fn pair(lang: Option<&str>, text: &str) -> (Option<String>, String) {
+    (lang.map(str::to_owned), text.to_owned())
+}
+
+#[test]
+fn of_several_texts_in_one_language_the_first_counts() {
+    let texts = |name: &str| {
+        format!(
+            "<{name}>a</{name}><{name} xml:lang='EN'>b</{name}><{name} xml:lang='de'>c</{name}>\
+             <{name} xml:lang='DE'>d</{name}><{name} xml:lang=''>e</{name}><{name} xml:lang=''>f</{name}>"
+        )
+    };
+    let expected = [
+        pair(Some("en"), "a"),
+        pair(Some("de"), "c"),
+        pair(None, "e"),
+    ];
+    let xml = format!(
+        "<message xml:lang='en'>{}{}</message>",
+        texts("body"),
+        texts("subject")
+    );
+    message(&xml, |message| {
+        assert_eq!(pairs(message.bodies()), expected);
+        assert_eq!(pairs(message.subjects()), expected);
+    });
+    let xml = format!("<presence xml:lang='en'>{}</presence>", texts("status"));
+    presence(&xml, |presence| {
+        assert_eq!(pairs(presence.statuses()), expected)
+    });
+}
+
+#[test]
+fn the_text_in_the_language_of_the_reader_is_chosen() {
+    let texts = |name: &str| {
+        format!(
+            "<{name}>hello</{name}><{name} xml:lang='de-AT'>servus</{name}><{name} xml:lang='cs'>ahoj</{name}>"
+        )
+    };
+    let xml = format!(
+        "<message xml:lang='en'>{}{}</message>",
+        texts("body"),
+        texts("subject")
+    );
+    message(&xml, |message| {
+        for (preferred, text) in [
+            (&["cs"][..], "ahoj"),
+            (&["de"], "servus"),
+            (&["de-CH", "en"], "servus"),
+            (&["fr", "en-GB"], "hello"),
+            (&["fr"], "hello"),
+            (&[], "hello"),
+        ] {
+            assert_eq!(message.body_in(preferred).unwrap(), text, "{preferred:?}");
+            assert_eq!(
+                message.subject_in(preferred).unwrap(),
+                text,
+                "{preferred:?}"
+            );
+        }
+    });
+    let xml = format!("<presence xml:lang='en'>{}</presence>", texts("status"));
+    presence(&xml, |presence| {
+        assert_eq!(presence.status_in(&["cs"]).unwrap(), "ahoj");
+        assert_eq!(presence.status_in(&["fr"]).unwrap(), "hello");
+    });
+    assert!(message("<message/>", |message| message
+        .body_in(&["en"])
+        .is_none()));
+}
+
+#[test]
+fn texts_have_no_elements_inside() {
+    let xml = "<message><body>one<b> two</b> three</body><thread>t<x/>1</thread></message>";
+    message(xml, |message| {
+        assert_eq!(message.body().unwrap(), "one three");
+        assert_eq!(message.thread().unwrap(), "t1");
+    });
+}
+
+#[test]
+fn builders_write_texts_in_other_languages_once_each() {
+    let bodies = [("de", "Hallo"), ("EN", "Hi"), ("DE", "Servus")];
+    let built = MessageBuilder::new(MessageType::Chat)
+        .lang("en")
+        .body("Hello")
+        .bodies(&bodies)
+        .subjects(&bodies);
+    assert_eq!(
+        written(&built),
+        "<message type='chat' xml:lang='en'><subject xml:lang='de'>Hallo</subject>\
+         <subject xml:lang='EN'>Hi</subject><body>Hello</body><body xml:lang='de'>Hallo</body></message>"
+    );
+    let built = PresenceBuilder::new(PresenceType::Available)
+        .status("Hello")
+        .statuses(&bodies);
+    assert_eq!(
+        written(&built),
+        "<presence><status>Hello</status><status xml:lang='de'>Hallo</status>\
+         <status xml:lang='EN'>Hi</status></presence>"
+    );
+}
+
+#[test]
+fn a_thread_is_told_once_and_its_parent_is_another() {
+    let read = |content: &str| {
+        message(&format!("<message>{content}</message>"), |message| {
+            let owned =
+                |text: Option<std::borrow::Cow<'_, str>>| text.map(|text| text.into_owned());
+            (owned(message.thread()), owned(message.parent_thread()))
+        })
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        read("<thread>A b</thread><thread>2</thread>"),
+        (some("A b"), None)
+    );
+    assert_eq!(
+        read("<thread parent='p'>t</thread>"),
+        (some("t"), some("p"))
+    );
+    assert_eq!(read("<thread parent='t'>t</thread>"), (some("t"), None));
+    assert_eq!(read(""), (None, None));
+    let built = |parent: &'static str| {
+        written(
+            &MessageBuilder::new(MessageType::Normal)
+                .thread("t")
+                .parent_thread(parent),
+        )
+    };
+    assert_eq!(
+        built("p"),
+        "<message><thread parent='p'>t</thread></message>"
+    );
+    assert_eq!(built("t"), "<message><thread>t</thread></message>");
+    let alone = MessageBuilder::new(MessageType::Normal).parent_thread("p");
+    assert_eq!(written(&alone), "<message/>");
+}
+
+#[test]
+fn the_language_of_a_stanza_overrides_the_stream_and_stays_in_transit() {
+    use xmpp_xml::{Event, Limits, Parser, Scratch};
+
+    let mut parser = Parser::new(Limits::default());
+    let mut scratch = Scratch::new();
+    let input = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' xml:lang='en'>\
+                 <message><body>a</body></message>\
+                 <message xml:lang='de' to='b'><body>b</body><body xml:lang='cs'>c</body></message>";
+    let mut rest = input.as_bytes();
+    let mut languages = Vec::new();
+    let mut forwarded = Vec::new();
+    loop {
+        match parser.next(&mut scratch, &mut rest).unwrap() {
+            Some(Event::Element(element)) => {
+                let Stanza::Message(message) = Stanza::parse(element).unwrap() else {
+                    panic!()
+                };
+                languages.extend(pairs(message.bodies()));
+                for whole in [true, false] {
+                    let mut writer = Writer::in_stream(&mut forwarded, ns::CLIENT);
+                    if whole {
+                        writer.element(element);
+                    } else {
+                        writer.forward(element, &[("to", Some("c")), ("from", Some("d"))]);
+                    }
+                    writer.finish().unwrap();
+                }
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    assert_eq!(
+        languages,
+        [
+            pair(Some("en"), "a"),
+            pair(Some("de"), "b"),
+            pair(Some("cs"), "c")
+        ]
+    );
+    let forwarded = String::from_utf8(forwarded).unwrap();
+    assert_eq!(forwarded.matches("xml:lang='de'").count(), 2);
+    assert_eq!(forwarded.matches("<body xml:lang='cs'>").count(), 2);
+}
+
+#[test]
+fn an_error_may_show_what_it_is_about() {
+    let error = StanzaError::new(StanzaCondition::ItemNotFound);
+    let told = "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    let payload = "<x xmlns='urn:example:x' a='1'>&lt;</x>";
+    iq(
+        &format!("<iq type='get' id='1' from='a@b/c'>{payload}</iq>"),
+        |iq| {
+            let shown = format!("<iq type='error' id='1' to='a@b/c'>{payload}{told}</iq>");
+            assert_eq!(
+                written(&iq.refusal_with_payload(&error, payload.len())),
+                shown
+            );
+            let hidden = format!("<iq type='error' id='1' to='a@b/c'>{told}</iq>");
+            assert_eq!(
+                written(&iq.refusal_with_payload(&error, payload.len() - 1)),
+                hidden
+            );
+            assert_eq!(written(&iq.refusal(&error)), hidden);
+        },
+    );
+    let reply = |xml: &str, max_bytes| {
+        let mut out = Vec::new();
+        let mut writer = Writer::in_stream(&mut out, ns::CLIENT);
+        assert!(error_reply_with_payload(
+            element(xml).root(),
+            &error,
+            max_bytes,
+            &mut writer
+        ));
+        writer.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let sent = format!("<message from='a@b'><body>hi</body><error/>{payload}</message>");
+    assert_eq!(
+        reply(&sent, 1000),
+        format!("<message type='error' to='a@b'><body>hi</body>{payload}{told}</message>")
+    );
+    assert_eq!(
+        reply(&sent, 10),
+        format!("<message type='error' to='a@b'>{told}</message>")
+    );
+    // What is shown is read as an error all the same.
+    let shown = element(&reply(&sent, 1000).replacen("xmlns='jabber:client'", "", 1));
+    assert_eq!(
+        StanzaError::of(shown.root()).condition,
+        StanzaCondition::ItemNotFound
     );
 }
