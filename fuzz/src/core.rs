@@ -168,7 +168,7 @@ impl Side {
                     self.tickets.push((ticket, Some(jid)));
                 }
                 Event::Authenticated { .. } => self.authenticated = true,
-                Event::Established { jid } => {
+                Event::Established { jid, .. } => {
                     assert!(self.authenticated && jid.is_full());
                     self.established = true;
                 }

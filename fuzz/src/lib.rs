@@ -8,6 +8,7 @@
 
 pub mod core;
 pub mod differential;
+pub mod management;
 pub mod sasl;
 pub mod sensordata;
 pub mod xml;
@@ -55,5 +56,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "differential",
         run: differential::differential,
+    },
+    Target {
+        name: "management",
+        run: management::management,
     },
 ];

@@ -1,7 +1,7 @@
 //! XMPP addresses, stanzas, errors and stream negotiation, without I/O.
 //!
 //! - [`stream`]: one machine for both sides of a client-to-server stream: header, STARTTLS, SASL, resource
-//!   binding, stanzas, closing.
+//!   binding, stream management and resumption, stanzas, closing.
 //! - [`stanza`]: message, presence and IQ, as views over what arrived and as builders that write straight
 //!   into the output. [`error`]: what is wrong with a stanza or a stream.
 //! - [`jid`]: addresses by RFC 7622.
@@ -155,6 +155,9 @@
 //! | attempts to bind | 5 | [`bind_attempts`](stream::ReceiverConfig::bind_attempts) |
 //! | time for the negotiation | 60 s | [`negotiation_timeout`](stream::ReceiverConfig::negotiation_timeout) |
 //! | time for closing | 5 s | [`close_timeout`](stream::ReceiverConfig::close_timeout) |
+//! | stanzas that wait for acknowledgement | 1,000 | [`queue_stanzas`](stream::ManagementConfig::queue_stanzas) |
+//! | their bytes | 1,048,576 | [`queue_bytes`](stream::ManagementConfig::queue_bytes) |
+//! | time for an acknowledgement | 60 s | [`acknowledgement_timeout`](stream::ManagementConfig::acknowledgement_timeout) |
 //! | open requests | 1,024 | [`request_limit`](mux::Mux::request_limit) |
 //! | octets of a part of an address | 1,023 | [`MAX_PART_BYTES`](jid::MAX_PART_BYTES) |
 //!

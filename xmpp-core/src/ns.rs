@@ -16,6 +16,8 @@ pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// Resource binding (RFC 6120 §7).
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// Stream management (XEP-0198).
+pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
 /// The session of RFC 3921 §3, which does nothing any more (RFC 6121, appendix E).
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// Roster management (RFC 6121 §2).

@@ -38,6 +38,40 @@
 //! elsewhere meanwhile, for instance with [`Writer::in_stream`] into a buffer of the caller's, and given
 //! to [`Stream::send_bytes`].
 //!
+//! # When the connection is lost
+//!
+//! A stream with [management](ManagementConfig) (XEP-0198) keeps what the peer has not acknowledged. Once it has
+//! ended, [`Stream::take_session`] gives its session; an initiator gives that to its next stream, and a receiver
+//! keeps it until it is asked for:
+//!
+//! ```
+//! use xmpp_core::stream::{Event, ManagedSession, Resumption, Stream};
+//! use xmpp_core::time::Instant;
+//!
+//! /// The initiator connects again.
+//! fn connect_again(lost: &mut Stream, next: &mut Stream) {
+//!     if let Some(session) = lost.take_session().filter(|session| session.is_resumable()) {
+//!         // Whether it goes on, `Event::Established` tells.
+//!         let _ = next.resume(session);
+//!     }
+//! }
+//!
+//! /// The receiver is asked for a session that it keeps.
+//! fn answer(stream: &mut Stream, event: Event, kept: &mut Vec<ManagedSession>, now: Instant) {
+//!     let Event::Resume { ticket, id, .. } = event else {
+//!         return;
+//!     };
+//!     let found = kept.iter().position(|session| session.id() == Some(&*id));
+//!     let answer = match found {
+//!         Some(index) => Resumption::Found(kept.remove(index)),
+//!         None => Resumption::Unknown,
+//!     };
+//!     if let Err((_, Resumption::Found(session))) = stream.handle_resume(ticket, answer, now) {
+//!         kept.push(session); // the stream has ended meanwhile
+//!     }
+//! }
+//! ```
+//!
 //! The [front page](crate) has two machines that talk to each other from header to closing tag.
 
 use alloc::boxed::Box;
@@ -56,13 +90,16 @@ use crate::jid::Jid;
 use crate::ns;
 use crate::stanza::{IqBuilder, StanzaKind, error_reply};
 use crate::time::Instant;
+use outgoing::elements;
 
 mod bind;
 mod config;
 mod error;
 mod event;
 mod header;
+mod management;
 mod negotiation;
+mod outgoing;
 mod sasl;
 mod session;
 mod starttls;
@@ -70,7 +107,9 @@ mod starttls;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 
+use management::{Management, Outcome, not_resumed};
 use negotiation::{
     Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
 };
@@ -89,6 +128,9 @@ struct Inner {
     config: Config,
     stage: Stage,
     negotiation: Option<Box<Negotiation>>,
+    management: Option<Box<Management>>,
+    /// What is left of the management when the stream is over.
+    session: Option<ManagedSession>,
     output: Vec<u8>,
     events: VecDeque<Event>,
     jid: Option<Jid>,
@@ -192,6 +234,8 @@ impl Stream {
                 config,
                 stage: Stage::Negotiating,
                 negotiation: Some(Box::new(negotiation)),
+                management: None,
+                session: None,
                 output: Vec::new(),
                 events: VecDeque::new(),
                 jid: None,
@@ -248,6 +292,14 @@ impl Stream {
         self.inner.id.as_deref()
     }
 
+    /// The session of a managed stream (XEP-0198): from [`Event::Managed`] on, on an initiator from
+    /// [`Event::Established`] on if the server offers management. `None` before, without management, and after
+    /// the stream's end.
+    #[must_use]
+    pub fn session(&self) -> Option<&ManagedSession> {
+        self.inner.management.as_ref()?.session()
+    }
+
     /// How many bytes wait for [`poll_transmit`](Self::poll_transmit). A peer that never reads makes
     /// this grow: whoever sends decides how much is too much.
     #[must_use]
@@ -279,7 +331,7 @@ impl Stream {
         }
         match self.parser.next(scratch, input) {
             Ok(Some(XmlEvent::Element(element))) => {
-                return self.inner.accept(element).then_some(element);
+                return self.inner.accept(element, now).then_some(element);
             }
             Ok(Some(XmlEvent::End)) => self.inner.handle_end(),
             Ok(_) => {}
@@ -351,6 +403,23 @@ impl Stream {
         self.handle_answer(ticket, Answer::Bind(answer), FeatureKind::Bind, now)
     }
 
+    /// The application answers [`Event::Resume`].
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; the answer comes back.
+    pub fn handle_resume(
+        &mut self,
+        ticket: Ticket,
+        answer: Resumption,
+        now: Instant,
+    ) -> Result<(), (Misuse, Resumption)> {
+        let Some(index) = self.inner.waiting_for(ticket, FeatureKind::Management) else {
+            return Err((Misuse::UnknownTicket, answer));
+        };
+        self.answer(index, Answer::Resume(answer), now);
+        Ok(())
+    }
+
     /// Time has passed: call this when [`poll_timeout`](Self::poll_timeout) says so. Earlier calls do
     /// nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -382,11 +451,7 @@ impl Stream {
         let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
         write(&mut writer);
         writer.finish().map_err(Misuse::Write)?;
-        if self.inner.output.len() == before {
-            return Err(Misuse::NoStanza);
-        }
-        self.inner.has_sent = true;
-        Ok(())
+        self.inner.sent(before)
     }
 
     /// Sends complete stanzas that were written before with [`Writer::in_stream`] for `jabber:client`:
@@ -396,12 +461,41 @@ impl Stream {
     /// [`Misuse::NotEstablished`], [`Misuse::Closed`], or [`Misuse::NoStanza`] for no bytes.
     pub fn send_bytes(&mut self, stanzas: &[u8]) -> Result<(), Misuse> {
         self.inner.may_send()?;
-        if stanzas.is_empty() {
-            return Err(Misuse::NoStanza);
-        }
+        let before = self.inner.output.len();
         self.inner.output.extend_from_slice(stanzas);
-        self.inner.has_sent = true;
+        self.inner.sent(before)
+    }
+
+    /// Initiator: goes on with the session of a stream before, if the server still has it. The stream is told
+    /// before it is authenticated, best at once; its configuration has
+    /// [management](InitiatorConfig::management). When it is established the event says whether it was
+    /// resumed; when it fails before, [`take_session`](Self::take_session) gives the session back.
+    ///
+    /// # Errors
+    /// [`Misuse::NotResumable`], or [`Misuse::WrongAddress`] for the session of another account. The session comes
+    /// back.
+    pub fn resume(&mut self, session: ManagedSession) -> Result<(), (Misuse, ManagedSession)> {
+        let (Config::Initiator(config), Some(negotiation)) =
+            (&self.inner.config, &mut self.inner.negotiation)
+        else {
+            return Err((Misuse::NotResumable, session));
+        };
+        let shared = &mut negotiation.shared;
+        let is_late = shared.facts.contains(Facts::AUTHENTICATED) || shared.resuming.is_some();
+        if config.management.is_none() || is_late || !session.is_resumable() {
+            return Err((Misuse::NotResumable, session));
+        }
+        if session.jid().to_bare_ref() != config.jid.to_bare_ref() {
+            return Err((Misuse::WrongAddress, session));
+        }
+        shared.resuming = Some(session);
         Ok(())
+    }
+
+    /// What is left of a managed stream that is over: the session, to be resumed by another stream or to
+    /// be searched for what was not acknowledged. Gives it once.
+    pub fn take_session(&mut self) -> Option<ManagedSession> {
+        self.inner.session.take()
     }
 
     /// Closes the stream. The peer may send on until it has closed too; wait for [`Event::Closed`], which
@@ -413,6 +507,7 @@ impl Stream {
                 self.inner.closed(false);
             }
             Stage::Established => {
+                self.inner.end_session();
                 self.inner.write_end();
                 self.inner.stage = Stage::Closing;
                 self.inner.keepalive = None;
@@ -451,10 +546,12 @@ impl Stream {
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.inner
-            .deadline
+        let management = self.inner.management.as_ref();
+        let management = management.and_then(|management| management.timeout());
+        let management = management.filter(|_| self.is_established());
+        [self.inner.deadline, self.inner.keepalive, management]
             .into_iter()
-            .chain(self.inner.keepalive)
+            .flatten()
             .min()
     }
 
@@ -511,17 +608,20 @@ impl Stream {
         kind: FeatureKind,
         now: Instant,
     ) -> Result<(), Misuse> {
+        let index = self.inner.waiting_for(ticket, kind);
+        self.answer(index.ok_or(Misuse::UnknownTicket)?, answer, now);
+        Ok(())
+    }
+
+    /// The feature of that index has its answer.
+    fn answer(&mut self, index: usize, answer: Answer, now: Instant) {
         let inner = &mut self.inner;
-        let negotiation = inner.negotiation.as_mut().ok_or(Misuse::UnknownTicket)?;
-        let index = match negotiation.phase {
-            Phase::Answer(index, open) if open == ticket => index,
-            _ => return Err(Misuse::UnknownTicket),
+        let Some(negotiation) = &mut inner.negotiation else {
+            return;
         };
-        let slot = negotiation
-            .features
-            .get_mut(index)
-            .filter(|slot| slot.feature.kind() == kind);
-        let slot = slot.ok_or(Misuse::UnknownTicket)?;
+        let Some(slot) = negotiation.features.get_mut(index) else {
+            return;
+        };
         let mut context = Context {
             shared: &mut negotiation.shared,
             output: &mut inner.output,
@@ -530,7 +630,6 @@ impl Stream {
         };
         let progress = slot.feature.answer(answer, &mut context);
         self.follow(progress.map(|progress| Step::Feature(index, progress)), now);
-        Ok(())
     }
 
     /// Goes where the step leads.
@@ -590,16 +689,28 @@ impl Stream {
 
     fn establish(&mut self, now: Instant) {
         let inner = &mut self.inner;
-        let Some(negotiation) = inner.negotiation.take() else {
+        let Some(mut negotiation) = inner.negotiation.take() else {
             return;
         };
         inner.stage = Stage::Established;
         inner.deadline = None;
         inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
-        if let Some(jid) = negotiation.shared.bound {
-            inner.jid = Some(jid.clone());
-            inner.events.push_back(Event::Established { jid });
+        let shared = &mut negotiation.shared;
+        not_resumed(None, shared, |event| inner.events.push_back(event));
+        let Some(jid) = shared.bound.take() else {
+            return;
+        };
+        if shared.management.is_none()
+            && let Config::Receiver(config) = &inner.config
+            && let Some(config) = config.management.clone()
+        {
+            let id = shared.entropy.token();
+            shared.management = Some(Management::offered(jid.clone(), id, config));
         }
+        inner.management = shared.management.take().map(Box::new);
+        inner.jid = Some(jid.clone());
+        let resumed = shared.facts.contains(Facts::RESUMED);
+        inner.events.push_back(Event::Established { jid, resumed });
     }
 }
 
@@ -622,7 +733,9 @@ impl Inner {
         };
         match active.map(|slot| slot.feature.kind()) {
             Some(FeatureKind::Sasl) => State::Authenticating,
-            Some(FeatureKind::Bind | FeatureKind::Session) => State::Binding,
+            Some(FeatureKind::Bind | FeatureKind::Session | FeatureKind::Management) => {
+                State::Binding
+            }
             Some(FeatureKind::StartTls) | None => State::Opening,
         }
     }
@@ -776,9 +889,15 @@ impl Inner {
     }
 
     /// Whether the element is a stanza for the application.
-    fn accept(&mut self, element: ElementRef<'_>) -> bool {
+    fn accept(&mut self, element: ElementRef<'_>, now: Instant) -> bool {
         if StanzaKind::of(element).is_some() && element.namespace() == ns::CLIENT {
+            if let Some(management) = &mut self.management {
+                management.handled();
+            }
             return !self.answers(element);
+        }
+        if element.namespace() == ns::STREAM_MANAGEMENT && self.manage(element, now) {
+            return false;
         }
         if let Ok(error) = element.read::<StreamError>() {
             self.end_with(Error::Refused(error));
@@ -809,6 +928,11 @@ impl Inner {
             return false;
         }
         let id = stanza.attribute("id").unwrap_or_default();
+        let management = self.management.as_ref();
+        if management.is_some_and(|management| !management.has_room(1, stanza.bytes().len())) {
+            return false;
+        }
+        let before = self.output.len();
         let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
         if session {
             writer.payload(&IqBuilder::result(&id));
@@ -816,14 +940,68 @@ impl Inner {
             error_reply(stanza, &StanzaCondition::NotAllowed.into(), &mut writer);
         }
         // Nothing is written that did not come in as XML.
-        writer.finish().is_ok()
+        writer.finish().is_ok() && self.sent(before).is_ok()
+    }
+
+    /// Sees to an element of stream management; says whether it has a place in the stream.
+    fn manage(&mut self, element: ElementRef<'_>, now: Instant) -> bool {
+        if self.stage == Stage::Closing {
+            // Our closing tag has said it all.
+            return true;
+        }
+        let Some(management) = &mut self.management else {
+            return false;
+        };
+        let events = &mut self.events;
+        let tell = |event| events.push_back(event);
+        match management.handle(element, &mut self.output, tell, now) {
+            Ok(Outcome::Done) => true,
+            Ok(Outcome::Refused) => {
+                self.management = None;
+                true
+            }
+            Ok(Outcome::Unexpected) => false,
+            Err(error) => {
+                self.end_with(error);
+                true
+            }
+        }
+    }
+
+    /// What stands in the output from `start` on was written by the application, and is taken back where it
+    /// cannot be sent.
+    fn sent(&mut self, start: usize) -> Result<(), Misuse> {
+        let written = self.output.get(start..).unwrap_or_default();
+        if written.is_empty() {
+            return Err(Misuse::NoStanza);
+        }
+        if let Some(management) = &mut self.management {
+            let stanzas = elements(written).filter(|element| element.is_stanza());
+            if !management.has_room(stanzas.count(), written.len()) {
+                self.output.truncate(start);
+                return Err(Misuse::QueueFull);
+            }
+            management.sent(&mut self.output, start);
+        }
+        self.has_sent = true;
+        Ok(())
     }
 
     fn handle_end(&mut self) {
         if self.stage == Stage::Established {
+            self.end_session();
             self.write_end();
         }
         self.closed(true);
+    }
+
+    /// One of the sides closes the stream, and the session with it. The peer is told what was handled, so that
+    /// it need not send that again (XEP-0198 §4).
+    fn end_session(&mut self) {
+        if let Some(management) = &mut self.management {
+            management.acknowledge(&mut self.output);
+            management.end();
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -839,6 +1017,14 @@ impl Inner {
                 _ => self.end_with(Error::Timeout(state)),
             }
         }
+        if self.stage == Stage::Established
+            && let Some(management) = &mut self.management
+            && management.handle_timeout(&mut self.output, now)
+        {
+            // An error that came through would end the session, which the next stream is to resume.
+            self.is_silent = true;
+            self.end_with(Error::Timeout(State::Established));
+        }
         if self.keepalive.is_some_and(|due| due <= now) {
             if !self.has_sent {
                 self.output.push(b' ');
@@ -846,6 +1032,17 @@ impl Inner {
             self.has_sent = false;
             self.keepalive = self.keepalive_interval().map(|interval| now + interval);
         }
+    }
+
+    /// The feature that waits for the answer to that ticket.
+    fn waiting_for(&self, ticket: Ticket, kind: FeatureKind) -> Option<usize> {
+        let negotiation = self.negotiation.as_ref()?;
+        let index = match negotiation.phase {
+            Phase::Answer(index, open) if open == ticket => index,
+            _ => return None,
+        };
+        let slot = negotiation.features.get(index)?;
+        (slot.feature.kind() == kind).then_some(index)
     }
 
     fn may_send(&self) -> Result<(), Misuse> {
@@ -913,7 +1110,15 @@ impl Inner {
 
     fn over(&mut self) {
         self.stage = Stage::Closed;
-        self.negotiation = None;
+        let negotiated = self
+            .negotiation
+            .take()
+            .map(|negotiation| negotiation.shared);
+        let (resuming, management) = match negotiated {
+            Some(shared) => (shared.resuming, shared.management),
+            None => (None, self.management.take().map(|management| *management)),
+        };
+        self.session = resuming.or_else(|| management.and_then(Management::into_session));
         (self.deadline, self.keepalive) = (None, None);
     }
 

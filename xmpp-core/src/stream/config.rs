@@ -7,6 +7,7 @@ use core::time::Duration;
 use xmpp_sasl::{Credentials, Policy, ServerConfig};
 use xmpp_xml::Limits;
 
+use super::management::ManagementConfig;
 use crate::jid::Jid;
 
 /// How the side that connects negotiates a stream.
@@ -33,6 +34,7 @@ pub struct InitiatorConfig {
     pub(super) negotiation_timeout: Duration,
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
+    pub(super) management: Option<ManagementConfig>,
 }
 
 impl InitiatorConfig {
@@ -50,6 +52,7 @@ impl InitiatorConfig {
             negotiation_timeout: NEGOTIATION_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             keepalive: Some(KEEPALIVE),
+            management: None,
         }
     }
 
@@ -111,6 +114,13 @@ impl InitiatorConfig {
         self.keepalive = interval;
         self
     }
+
+    /// Asks for stream management (XEP-0198) where the server offers it. Default: not.
+    #[must_use]
+    pub fn management(mut self, management: ManagementConfig) -> Self {
+        self.management = Some(management);
+        self
+    }
 }
 
 /// How the side that is connected to negotiates a stream. One configuration serves all streams.
@@ -129,6 +139,7 @@ pub struct ReceiverConfig {
     pub(super) negotiation_timeout: Duration,
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
+    pub(super) management: Option<ManagementConfig>,
 }
 
 impl ReceiverConfig {
@@ -149,6 +160,7 @@ impl ReceiverConfig {
             negotiation_timeout: NEGOTIATION_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             keepalive: None,
+            management: None,
         }
     }
 
@@ -242,6 +254,13 @@ impl ReceiverConfig {
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
         self.keepalive = interval;
+        self
+    }
+
+    /// Offers stream management (XEP-0198). Default: not.
+    #[must_use]
+    pub fn management(mut self, management: ManagementConfig) -> Self {
+        self.management = Some(management);
         self
     }
 }

@@ -51,7 +51,8 @@ pub enum Error {
     Authentication(SaslFailure),
     /// The server refused to bind a resource, `conflict` for one that is in use. The stream was closed.
     Bind(Box<StanzaError>),
-    /// The peer stayed silent too long in that state.
+    /// The peer stayed silent too long in that state. When it was [established](State::Established) it did
+    /// not acknowledge what it was sent, was told nothing, and its session can be resumed.
     Timeout(State),
     /// The connection ended in that state without the stream being closed.
     Disconnected(State),
@@ -92,7 +93,7 @@ impl Error {
             }
             Self::Violation(error) | Self::Failed(error) => Some(error.clone()),
             Self::UnknownFeature { .. } => Some(StreamCondition::UnsupportedFeature.into()),
-            Self::Timeout(state) if *state != State::Closing => {
+            Self::Timeout(state) if !matches!(state, State::Closing | State::Established) => {
                 Some(StreamCondition::ConnectionTimeout.into())
             }
             Self::Unanswered(_) => Some(StreamCondition::InternalServerError.into()),
@@ -168,6 +169,8 @@ pub enum FeatureKind {
     Bind,
     /// The session of RFC 3921.
     Session,
+    /// Stream management (XEP-0198).
+    Management,
 }
 
 impl fmt::Display for FeatureKind {
@@ -177,6 +180,7 @@ impl fmt::Display for FeatureKind {
             Self::Sasl => "authentication",
             Self::Bind => "resource binding",
             Self::Session => "sessions",
+            Self::Management => "stream management",
         })
     }
 }
@@ -224,6 +228,12 @@ pub enum Misuse {
     UnknownTicket,
     /// What is bound must be a full address of the account that authenticated.
     WrongAddress,
+    /// As much as may wait for acknowledgement does so. Wait for
+    /// [`Event::Acknowledged`](super::Event::Acknowledged), or end the stream.
+    QueueFull,
+    /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
+    /// management, or is authenticated already.
+    NotResumable,
 }
 
 impl fmt::Display for Misuse {
@@ -236,6 +246,8 @@ impl fmt::Display for Misuse {
             Self::NoHandshake => f.write_str("the stream does not wait for TLS"),
             Self::UnknownTicket => f.write_str("the ticket is not open"),
             Self::WrongAddress => f.write_str("that is no full address of the account"),
+            Self::QueueFull => f.write_str("too much waits for acknowledgement"),
+            Self::NotResumable => f.write_str("the session cannot be resumed here"),
         }
     }
 }

@@ -12,6 +12,10 @@ use xmpp_xml::{ElementRef, Writer};
 use super::bind::{BindInitiator, BindReceiver};
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event, Ticket};
+use super::management::{
+    EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
+    ResumeInitiator, Resumption,
+};
 use super::sasl::{SaslInitiator, SaslReceiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
@@ -98,6 +102,7 @@ pub(super) enum Progress {
 pub(super) enum Answer {
     Credentials(CredentialsAnswer),
     Bind(Result<Jid, StanzaError>),
+    Resume(Resumption),
 }
 
 /// What was reached.
@@ -109,6 +114,8 @@ impl Facts {
     pub(super) const SECURE: Self = Self(1);
     pub(super) const AUTHENTICATED: Self = Self(2);
     pub(super) const BOUND: Self = Self(4);
+    /// The session of a stream before goes on.
+    pub(super) const RESUMED: Self = Self(8);
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -144,10 +151,30 @@ pub(super) struct Shared {
     pub(super) account: Option<Jid>,
     /// The full address that was bound.
     pub(super) bound: Option<Jid>,
+    /// Initiator: the session of a stream before, until the receiver goes on with it.
+    pub(super) resuming: Option<ManagedSession>,
+    /// The management of the stream that is about to be established.
+    pub(super) management: Option<Management>,
     tickets: u32,
 }
 
 impl Shared {
+    /// How the stream is managed, if it is.
+    pub(super) fn management_config(&self) -> Option<&ManagementConfig> {
+        match &self.config {
+            Config::Initiator(config) => config.management.as_ref(),
+            Config::Receiver(config) => config.management.as_ref(),
+        }
+    }
+
+    /// The stream goes on with that session.
+    pub(super) fn go_on(&mut self, session: ManagedSession) {
+        self.facts = self.facts.with(Facts::BOUND).with(Facts::RESUMED);
+        self.bound = Some(session.jid().clone());
+        let config = self.management_config().cloned().unwrap_or_default();
+        self.management = Some(Management::resumed(session, config));
+    }
+
     pub(super) fn ticket(&mut self) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
         Ticket(self.tickets)
@@ -232,8 +259,14 @@ impl Negotiation {
                 }
                 let secure = needs_tls(config.encryption);
                 features.push(Box::new(SaslInitiator::new(secure)));
+                if config.management.is_some() {
+                    features.push(Box::new(ResumeInitiator));
+                }
                 features.push(Box::new(BindInitiator::default()));
                 features.push(Box::new(SessionInitiator::default()));
+                if config.management.is_some() {
+                    features.push(Box::new(EnableInitiator));
+                }
             }
             Config::Receiver(config) => {
                 features.push(Box::new(StartTlsReceiver::new(config.encryption)));
@@ -242,6 +275,9 @@ impl Negotiation {
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
                     features.push(Box::new(SessionReceiver));
+                }
+                if config.management.is_some() {
+                    features.push(Box::new(ManagementReceiver::default()));
                 }
             }
         }
@@ -260,6 +296,8 @@ impl Negotiation {
                 from: None,
                 account: None,
                 bound: None,
+                resuming: None,
+                management: None,
                 tickets: 0,
             },
             phase: if direct {
@@ -310,17 +348,17 @@ impl Negotiation {
             slot.offered = false;
         }
         for offer in features.children() {
-            let slot = self.features.iter_mut().find(|slot| {
+            let mut is_known = false;
+            for slot in &mut self.features {
                 let (name, namespace) = slot.feature.element();
-                offer.is(name, namespace)
-            });
-            match slot {
-                Some(slot) => slot.offered = slot.feature.parse(offer),
-                None if offer.child("required", offer.namespace()).is_some() => {
-                    let name = || (offer.name().to_string(), offer.namespace().to_string());
-                    self.unknown.get_or_insert_with(name);
+                if offer.is(name, namespace) {
+                    slot.offered = slot.feature.parse(offer);
+                    is_known = true;
                 }
-                None => {}
+            }
+            if !is_known && offer.child("required", offer.namespace()).is_some() {
+                let name = || (offer.name().to_string(), offer.namespace().to_string());
+                self.unknown.get_or_insert_with(name);
             }
         }
     }

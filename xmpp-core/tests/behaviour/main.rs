@@ -13,6 +13,7 @@ mod conditions;
 mod discovery;
 mod established;
 mod faults;
+mod management;
 mod negotiation;
 mod routing;
 mod stanzas;

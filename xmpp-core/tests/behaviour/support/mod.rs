@@ -8,7 +8,8 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ReceiverConfig, Stream, TlsInfo,
+    CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession, ReceiverConfig,
+    Resumption, Stream, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
@@ -90,6 +91,8 @@ pub struct Side {
     /// Whether tickets are answered at once.
     pub answers: bool,
     pub binder: Binder,
+    /// The sessions that the application keeps, to be resumed.
+    pub sessions: Vec<ManagedSession>,
     /// Input that was not taken while a ticket was open.
     rest: Vec<u8>,
 }
@@ -106,6 +109,7 @@ impl Side {
             wants_tls: false,
             answers: true,
             binder: Ok,
+            sessions: Vec::new(),
             rest: Vec::new(),
         }
     }
@@ -243,6 +247,17 @@ impl Side {
                     self.stream.handle_bind(ticket, answer, self.now).unwrap();
                     continue;
                 }
+                Event::Resume { ticket, ref id, .. } if self.answers => {
+                    let known = self.sessions.iter();
+                    let mut known = known.map(|session| session.id() == Some(&**id));
+                    let answer = match known.position(|is_known| is_known) {
+                        Some(index) => Resumption::Found(self.sessions.remove(index)),
+                        None => Resumption::Unknown,
+                    };
+                    self.events.push(event);
+                    self.stream.handle_resume(ticket, answer, self.now).unwrap();
+                    continue;
+                }
                 _ => {}
             }
             self.events.push(event);
@@ -349,6 +364,17 @@ impl Pair {
             if !moved {
                 return;
             }
+        }
+    }
+
+    /// One piece each way, and TLS if it is due.
+    pub fn step(&mut self) {
+        self.carry(true);
+        self.carry(false);
+        let caught_up = self.seen == (self.client.said.len(), self.server.said.len());
+        if self.client.wants_tls && self.server.wants_tls && caught_up {
+            self.client.secure();
+            self.server.secure();
         }
     }
 
