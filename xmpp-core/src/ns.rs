@@ -18,6 +18,10 @@ pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// Stream management (XEP-0198).
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
+/// Client state indication (XEP-0352).
+pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
+/// The limits of a stream (XEP-0478).
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// The session of RFC 3921 §3, which does nothing any more (RFC 6121, appendix E).
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// Roster management (RFC 6121 §2).

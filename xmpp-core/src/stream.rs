@@ -90,7 +90,6 @@ use crate::jid::Jid;
 use crate::ns;
 use crate::stanza::{IqBuilder, StanzaKind, error_reply};
 use crate::time::Instant;
-use outgoing::elements;
 
 mod bind;
 mod config;
@@ -99,6 +98,7 @@ mod event;
 mod header;
 mod management;
 mod negotiation;
+mod offers;
 mod outgoing;
 mod sasl;
 mod session;
@@ -110,6 +110,9 @@ pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 
 use management::{Management, Outcome, not_resumed};
+use offers::Offers;
+use outgoing::elements;
+
 use negotiation::{
     Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
 };
@@ -131,6 +134,13 @@ struct Inner {
     management: Option<Box<Management>>,
     /// What is left of the management when the stream is over.
     session: Option<ManagedSession>,
+    offers: Offers,
+    /// Initiator: whether the peer takes it for active.
+    is_active: bool,
+    /// When to see whether something came in.
+    idle: Option<Instant>,
+    /// Whether something came in since.
+    has_heard: bool,
     output: Vec<u8>,
     events: VecDeque<Event>,
     jid: Option<Jid>,
@@ -236,6 +246,10 @@ impl Stream {
                 negotiation: Some(Box::new(negotiation)),
                 management: None,
                 session: None,
+                offers: Offers::default(),
+                is_active: true,
+                idle: None,
+                has_heard: false,
                 output: Vec::new(),
                 events: VecDeque::new(),
                 jid: None,
@@ -329,6 +343,7 @@ impl Stream {
             }
             Stage::Established | Stage::Closing => {}
         }
+        self.inner.has_heard |= !input.is_empty();
         match self.parser.next(scratch, input) {
             Ok(Some(XmlEvent::Element(element))) => {
                 return self.inner.accept(element, now).then_some(element);
@@ -492,6 +507,24 @@ impl Stream {
         Ok(())
     }
 
+    /// Initiator: tells the server whether the user is looking (XEP-0352), if the server wants to know and does not
+    /// know it yet; gives whether it was told. A stream begins active, also one that was resumed.
+    ///
+    /// # Errors
+    /// [`Misuse::NotEstablished`] or [`Misuse::Closed`].
+    pub fn set_active(&mut self, active: bool) -> Result<bool, Misuse> {
+        self.inner.may_send()?;
+        if !self.inner.offers.client_state || self.inner.is_active == active {
+            return Ok(false);
+        }
+        let name = if active { "active" } else { "inactive" };
+        let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
+        writer.empty(name, ns::CLIENT_STATE);
+        writer.finish().map_err(Misuse::Write)?;
+        (self.inner.is_active, self.inner.has_sent) = (active, true);
+        Ok(true)
+    }
+
     /// What is left of a managed stream that is over: the session, to be resumed by another stream or to
     /// be searched for what was not acknowledged. Gives it once.
     pub fn take_session(&mut self) -> Option<ManagedSession> {
@@ -510,7 +543,7 @@ impl Stream {
                 self.inner.end_session();
                 self.inner.write_end();
                 self.inner.stage = Stage::Closing;
-                self.inner.keepalive = None;
+                (self.inner.keepalive, self.inner.idle) = (None, None);
                 self.inner.deadline = Some(now + self.inner.close_timeout());
             }
             Stage::Closing | Stage::Closed => {}
@@ -549,7 +582,8 @@ impl Stream {
         let management = self.inner.management.as_ref();
         let management = management.and_then(|management| management.timeout());
         let management = management.filter(|_| self.is_established());
-        [self.inner.deadline, self.inner.keepalive, management]
+        let inner = &self.inner;
+        [inner.deadline, inner.keepalive, inner.idle, management]
             .into_iter()
             .flatten()
             .min()
@@ -694,7 +728,9 @@ impl Stream {
         };
         inner.stage = Stage::Established;
         inner.deadline = None;
+        inner.offers = negotiation.shared.offers;
         inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
+        inner.idle = inner.idle_timeout().map(|timeout| now + timeout);
         let shared = &mut negotiation.shared;
         not_resumed(None, shared, |event| inner.events.push_back(event));
         let Some(jid) = shared.bound.take() else {
@@ -903,8 +939,18 @@ impl Inner {
             self.end_with(Error::Refused(error));
             return false;
         }
-        // New features on an established stream (XEP-0478, for instance): none that is known.
+        // New features on an established stream change what was told.
         if element.is("features", ns::STREAMS) && matches!(self.config, Config::Initiator(_)) {
+            self.offers = Offers::read(element);
+            return false;
+        }
+        if let Config::Receiver(config) = &self.config
+            && config.client_state
+            && element.namespace() == ns::CLIENT_STATE
+            && let active @ ("active" | "inactive") = element.name()
+        {
+            let active = active == "active";
+            self.events.push_back(Event::ClientState { active });
             return false;
         }
         self.end_with(unexpected(element));
@@ -975,6 +1021,13 @@ impl Inner {
         if written.is_empty() {
             return Err(Misuse::NoStanza);
         }
+        if let Some(limit) = self.offers.max_bytes {
+            let is_long = |bytes: &[u8]| bytes.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+            if is_long(written) && elements(written).any(|element| is_long(element.bytes)) {
+                self.output.truncate(start);
+                return Err(Misuse::TooLong(limit));
+            }
+        }
         if let Some(management) = &mut self.management {
             let stanzas = elements(written).filter(|element| element.is_stanza());
             if !management.has_room(stanzas.count(), written.len()) {
@@ -1023,7 +1076,13 @@ impl Inner {
         {
             // An error that came through would end the session, which the next stream is to resume.
             self.is_silent = true;
-            self.end_with(Error::Timeout(State::Established));
+            self.end_with(Error::Unacknowledged);
+        }
+        if self.idle.is_some_and(|due| due <= now) {
+            if !core::mem::take(&mut self.has_heard) {
+                return self.end_with(Error::Timeout(self.state()));
+            }
+            self.idle = self.idle_timeout().map(|timeout| now + timeout);
         }
         if self.keepalive.is_some_and(|due| due <= now) {
             if !self.has_sent {
@@ -1119,7 +1178,7 @@ impl Inner {
             None => (None, self.management.take().map(|management| *management)),
         };
         self.session = resuming.or_else(|| management.and_then(Management::into_session));
-        (self.deadline, self.keepalive) = (None, None);
+        (self.deadline, self.keepalive, self.idle) = (None, None, None);
     }
 
     fn close_timeout(&self) -> Duration {
@@ -1131,8 +1190,20 @@ impl Inner {
 
     fn keepalive_interval(&self) -> Option<Duration> {
         match &self.config {
-            Config::Initiator(config) => config.keepalive,
+            Config::Initiator(config) => {
+                // Spaces come twice as far apart as this at the most.
+                let idle = self.offers.idle.map(|idle| idle / 2);
+                let interval = config.keepalive?;
+                Some(idle.map_or(interval, |idle| interval.min(idle)))
+            }
             Config::Receiver(config) => config.keepalive,
+        }
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        match &self.config {
+            Config::Initiator(_) => None,
+            Config::Receiver(config) => config.idle_timeout,
         }
     }
 }

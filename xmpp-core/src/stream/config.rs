@@ -140,6 +140,9 @@ pub struct ReceiverConfig {
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
+    pub(super) client_state: bool,
+    pub(super) announce_limits: bool,
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 impl ReceiverConfig {
@@ -161,6 +164,9 @@ impl ReceiverConfig {
             close_timeout: CLOSE_TIMEOUT,
             keepalive: None,
             management: None,
+            client_state: false,
+            announce_limits: false,
+            idle_timeout: None,
         }
     }
 
@@ -254,6 +260,30 @@ impl ReceiverConfig {
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
         self.keepalive = interval;
+        self
+    }
+
+    /// Offers client state indication (XEP-0352): [`Event::ClientState`](super::Event::ClientState) tells.
+    /// Default: not.
+    #[must_use]
+    pub fn client_state(mut self, offered: bool) -> Self {
+        self.client_state = offered;
+        self
+    }
+
+    /// Tells the peer how large what it sends may be, and how long it may be silent (XEP-0478). Default: not,
+    /// it finds out.
+    #[must_use]
+    pub fn announce_limits(mut self, announced: bool) -> Self {
+        self.announce_limits = announced;
+        self
+    }
+
+    /// Ends an established stream on which nothing has come in for so long, twice that at the most. `None`
+    /// waits for ever. Default: none. Costs one wake-up per interval.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 

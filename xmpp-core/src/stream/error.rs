@@ -51,9 +51,11 @@ pub enum Error {
     Authentication(SaslFailure),
     /// The server refused to bind a resource, `conflict` for one that is in use. The stream was closed.
     Bind(Box<StanzaError>),
-    /// The peer stayed silent too long in that state. When it was [established](State::Established) it did
-    /// not acknowledge what it was sent, was told nothing, and its session can be resumed.
+    /// The peer stayed silent too long in that state.
     Timeout(State),
+    /// The peer did not acknowledge in time what it was sent. It was told nothing, so that the session can be
+    /// resumed.
+    Unacknowledged,
     /// The connection ended in that state without the stream being closed.
     Disconnected(State),
     /// The application did not answer a ticket within the time for negotiation.
@@ -79,7 +81,7 @@ impl Error {
                 xmpp_sasl::Blame::Caller => Blame::Caller,
             },
             Self::Authentication(_) | Self::Unanswered(_) | Self::Failed(_) => Blame::Caller,
-            Self::Timeout(_) | Self::Disconnected(_) => Blame::Network,
+            Self::Timeout(_) | Self::Unacknowledged | Self::Disconnected(_) => Blame::Network,
         }
     }
 
@@ -93,7 +95,7 @@ impl Error {
             }
             Self::Violation(error) | Self::Failed(error) => Some(error.clone()),
             Self::UnknownFeature { .. } => Some(StreamCondition::UnsupportedFeature.into()),
-            Self::Timeout(state) if !matches!(state, State::Closing | State::Established) => {
+            Self::Timeout(state) if *state != State::Closing => {
                 Some(StreamCondition::ConnectionTimeout.into())
             }
             Self::Unanswered(_) => Some(StreamCondition::InternalServerError.into()),
@@ -125,6 +127,7 @@ impl fmt::Display for Error {
             }
             Self::Bind(error) => write!(f, "the server refused to bind a resource: {error}"),
             Self::Timeout(state) => write!(f, "the peer did not answer in time {state}"),
+            Self::Unacknowledged => f.write_str("the peer did not acknowledge in time"),
             Self::Disconnected(state) => write!(f, "the connection ended {state}"),
             Self::Unanswered(state) => {
                 write!(f, "the application did not answer in time {state}")
@@ -231,6 +234,9 @@ pub enum Misuse {
     /// As much as may wait for acknowledgement does so. Wait for
     /// [`Event::Acknowledged`](super::Event::Acknowledged), or end the stream.
     QueueFull,
+    /// The peer takes no element of more than that many bytes (XEP-0478). Whoever sent it is told
+    /// `policy-violation`.
+    TooLong(u32),
     /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
     /// management, or is authenticated already.
     NotResumable,
@@ -247,6 +253,7 @@ impl fmt::Display for Misuse {
             Self::UnknownTicket => f.write_str("the ticket is not open"),
             Self::WrongAddress => f.write_str("that is no full address of the account"),
             Self::QueueFull => f.write_str("too much waits for acknowledgement"),
+            Self::TooLong(limit) => write!(f, "the peer takes no more than {limit} bytes"),
             Self::NotResumable => f.write_str("the session cannot be resumed here"),
         }
     }

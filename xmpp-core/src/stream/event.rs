@@ -93,6 +93,12 @@ pub enum Event {
         /// How many.
         stanzas: u64,
     },
+    /// Receiver: the client has become active or inactive (XEP-0352). Every stream begins active, also one
+    /// that was resumed. What this leads to comes before what the client sends next is answered.
+    ClientState {
+        /// Whether it is active.
+        active: bool,
+    },
     /// The stream was closed. Write what is left, then close the connection. No event follows.
     Closed {
         /// Whether the peer closed its side too.

@@ -16,6 +16,7 @@ use super::management::{
     EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
     ResumeInitiator, Resumption,
 };
+use super::offers::{self, Offers};
 use super::sasl::{SaslInitiator, SaslReceiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
@@ -153,6 +154,8 @@ pub(super) struct Shared {
     pub(super) bound: Option<Jid>,
     /// Initiator: the session of a stream before, until the receiver goes on with it.
     pub(super) resuming: Option<ManagedSession>,
+    /// Initiator: what needs no negotiation.
+    pub(super) offers: Offers,
     /// The management of the stream that is about to be established.
     pub(super) management: Option<Management>,
     tickets: u32,
@@ -297,6 +300,7 @@ impl Negotiation {
                 account: None,
                 bound: None,
                 resuming: None,
+                offers: Offers::default(),
                 management: None,
                 tickets: 0,
             },
@@ -330,11 +334,14 @@ impl Negotiation {
                 slot.feature.list(&self.shared, writer);
             }
         }
-        if let (Config::Receiver(config), true) = (
-            &self.shared.config,
-            self.shared.facts.contains(Facts::AUTHENTICATED),
-        ) {
-            for (name, namespace) in &config.announced {
+        if let Config::Receiver(config) = &self.shared.config {
+            let facts = self.shared.facts;
+            let is_authenticated = facts.contains(Facts::AUTHENTICATED);
+            // Nothing stands beside a STARTTLS that is required (RFC 6120 §5.3.1).
+            if facts.contains(Facts::SECURE) || !needs_tls(config.encryption) {
+                offers::list(config, is_authenticated, writer);
+            }
+            for (name, namespace) in config.announced.iter().filter(|_| is_authenticated) {
                 writer.empty(name, namespace);
             }
         }
@@ -344,6 +351,7 @@ impl Negotiation {
     /// Initiator: reads the list.
     pub(super) fn parse(&mut self, features: ElementRef<'_>) {
         self.unknown = None;
+        self.shared.offers = Offers::read(features);
         for slot in &mut self.features {
             slot.offered = false;
         }

@@ -15,6 +15,7 @@ mod established;
 mod faults;
 mod management;
 mod negotiation;
+mod offers;
 mod routing;
 mod stanzas;
 mod support;
