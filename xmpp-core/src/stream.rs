@@ -76,13 +76,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use xmpp_sasl::Channel;
-use xmpp_xml::{ElementRef, Event as XmlEvent, Limits, Parser, STREAM_END, Scratch, Writer};
+use xmpp_xml::{ElementRef, Limits, Parser, Scratch, Writer};
 
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StanzaError, StreamCondition, StreamError};
@@ -95,6 +96,7 @@ mod bind;
 mod config;
 mod error;
 mod event;
+mod framing;
 mod header;
 mod management;
 mod negotiation;
@@ -107,8 +109,10 @@ mod starttls;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 
+use framing::{Arrival, is_secure, write_message};
 use management::{Management, Outcome, not_resumed};
 use offers::Offers;
 use outgoing::elements;
@@ -142,6 +146,8 @@ struct Inner {
     /// Whether something came in since.
     has_heard: bool,
     output: Vec<u8>,
+    /// How much of the output was given away in messages.
+    transmitted: usize,
     events: VecDeque<Event>,
     jid: Option<Jid>,
     id: Option<Box<str>>,
@@ -251,6 +257,7 @@ impl Stream {
                 idle: None,
                 has_heard: false,
                 output: Vec::new(),
+                transmitted: 0,
                 events: VecDeque::new(),
                 jid: None,
                 id: None,
@@ -318,7 +325,10 @@ impl Stream {
     /// this grow: whoever sends decides how much is too much.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.inner.output.len()
+        self.inner
+            .output
+            .len()
+            .saturating_sub(self.inner.transmitted)
     }
 
     /// Bytes have arrived. Takes one step: gives the next stanza, or nothing after anything else. Then
@@ -344,13 +354,15 @@ impl Stream {
             Stage::Established | Stage::Closing => {}
         }
         self.inner.has_heard |= !input.is_empty();
-        match self.parser.next(scratch, input) {
-            Ok(Some(XmlEvent::Element(element))) => {
+        let framing = self.inner.config.framing();
+        match framing.read(&mut self.parser, scratch, input) {
+            Ok(Arrival::Element(element)) => {
                 return self.inner.accept(element, now).then_some(element);
             }
-            Ok(Some(XmlEvent::End)) => self.inner.handle_end(),
-            Ok(_) => {}
-            Err(fault) => self.inner.end_with(Error::Xml(fault)),
+            Ok(Arrival::End(redirection)) => self.inner.handle_end(redirection),
+            Ok(Arrival::Header(header)) => self.inner.end_with(unexpected(header)),
+            Ok(Arrival::Nothing) => {}
+            Err(error) => self.inner.end_with(error),
         }
         if self.inner.stage == Stage::Closed {
             *input = &[];
@@ -453,6 +465,7 @@ impl Stream {
             Stage::Closed => {}
         }
         self.inner.output.clear();
+        self.inner.transmitted = 0;
     }
 
     /// Sends one or several stanzas, written straight into the output.
@@ -534,14 +547,24 @@ impl Stream {
     /// Closes the stream. The peer may send on until it has closed too; wait for [`Event::Closed`], which
     /// comes in bounded time. Before the stream is established there is nothing to wait for.
     pub fn close(&mut self, now: Instant) {
+        self.close_for(None, now);
+    }
+
+    /// Receiver of a stream over WebSocket: closes it, and sends the client to another endpoint
+    /// (RFC 7395 §3.6.1). Over TCP [`fail`](Self::fail) does that with `see-other-host`.
+    pub fn redirect(&mut self, uri: &str, now: Instant) {
+        self.close_for(Some(uri), now);
+    }
+
+    fn close_for(&mut self, redirection: Option<&str>, now: Instant) {
         match self.inner.stage {
             Stage::Negotiating => {
-                self.inner.write_end();
+                self.inner.write_end(redirection);
                 self.inner.closed(false);
             }
             Stage::Established => {
                 self.inner.end_session();
-                self.inner.write_end();
+                self.inner.write_end(redirection);
                 self.inner.stage = Stage::Closing;
                 (self.inner.keepalive, self.inner.idle) = (None, None);
                 self.inner.deadline = Some(now + self.inner.close_timeout());
@@ -559,9 +582,15 @@ impl Stream {
     /// Moves what is to be sent behind what `out` holds; says whether there was anything. Where `out` is
     /// empty the buffers are exchanged, and nothing is copied: with an empty `Vec` of no capacity the
     /// stream is left without a buffer.
+    ///
+    /// Over [WebSocket](Framing::WebSocket) each call gives one message: send it, empty `out`, call again.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
         if self.inner.output.is_empty() {
             return false;
+        }
+        if self.inner.config.framing() == Framing::WebSocket {
+            self.inner.transmit_message(out);
+            return true;
         }
         if out.is_empty() {
             core::mem::swap(out, &mut self.inner.output);
@@ -604,7 +633,8 @@ impl Stream {
             _ => {}
         }
         let before = input.len();
-        let event = self.parser.next(scratch, input);
+        let framing = self.inner.config.framing();
+        let arrival = framing.read(&mut self.parser, scratch, input);
         let taken = before.saturating_sub(input.len());
         if let Config::Receiver(config) = &self.inner.config
             && !negotiation.shared.facts.contains(Facts::AUTHENTICATED)
@@ -619,15 +649,16 @@ impl Stream {
             }
         }
         let more_input = !input.is_empty();
-        let step = match event {
-            Ok(Some(XmlEvent::Header(header))) => self.inner.handle_header(header),
-            Ok(Some(XmlEvent::Element(element))) => self.inner.handle_element(element, more_input),
-            Ok(Some(XmlEvent::End)) => {
+        let step = match arrival {
+            Ok(Arrival::Header(header)) => self.inner.handle_header(header),
+            Ok(Arrival::Element(element)) => self.inner.handle_element(element, more_input),
+            Ok(Arrival::End(redirection)) => {
                 let state = self.inner.state();
-                Err(Error::Disconnected(state))
+                let redirected = self.inner.redirected(redirection);
+                Err(redirected.unwrap_or(Error::Disconnected(state)))
             }
-            Ok(_) => Ok(Step::Nothing),
-            Err(fault) => Err(Error::Xml(fault)),
+            Ok(Arrival::Nothing) => Ok(Step::Nothing),
+            Err(error) => Err(error),
         };
         self.follow(step, now);
         if self.inner.stage == Stage::Closed {
@@ -790,6 +821,13 @@ impl Inner {
     }
 
     fn handle_header(&mut self, header: ElementRef<'_>) -> Result<Step, Error> {
+        let phase = self
+            .negotiation
+            .as_ref()
+            .map(|negotiation| negotiation.phase);
+        if phase != Some(Phase::Header) {
+            return Err(unexpected(header));
+        }
         match self.config.clone() {
             Config::Initiator(_) => {
                 header::check(header)?;
@@ -829,7 +867,7 @@ impl Inner {
         let lang = header::language(&config.languages, wanted.as_deref());
         if let Some(speaker) = host.or(config.domains.first()) {
             let to = from.as_ref().ok().and_then(Option::as_ref);
-            header::write_response(&mut self.output, speaker, to, &id, lang);
+            header::write_response(&mut self.output, config.framing, speaker, to, &id, lang);
             self.is_open = true;
         }
         self.id = Some(id.into_boxed_str());
@@ -878,6 +916,11 @@ impl Inner {
                 return self.begin_next();
             }
             Phase::Active(index) => (index, true),
+            // Over WebSocket a header is an element like others.
+            Phase::Header => {
+                let text = "that opens no stream";
+                return Err(violation(StreamCondition::InvalidNamespace, text));
+            }
             Phase::Choice => {
                 let mut slots = negotiation.features.iter().enumerate();
                 let picked = slots.find(|(_, slot)| slot.feature.takes(element));
@@ -1040,12 +1083,39 @@ impl Inner {
         Ok(())
     }
 
-    fn handle_end(&mut self) {
+    fn handle_end(&mut self, redirection: Option<String>) {
         if self.stage == Stage::Established {
             self.end_session();
-            self.write_end();
+            if let Some(error) = self.redirected(redirection) {
+                return self.end_with(error);
+            }
+            self.write_end(None);
         }
         self.closed(true);
+    }
+
+    /// Where an initiator is sent instead; nowhere that is less secure.
+    fn redirected(&self, redirection: Option<String>) -> Option<Error> {
+        let may_follow = |uri: &String| {
+            matches!(self.config, Config::Initiator(_))
+                && (is_secure(uri) || self.config.encryption() == Encryption::None)
+        };
+        let uri = redirection.filter(may_follow)?;
+        Some(Error::Redirected { uri })
+    }
+
+    /// Gives the next message to be sent.
+    fn transmit_message(&mut self, out: &mut Vec<u8>) {
+        let lang = match &self.config {
+            Config::Initiator(config) => config.lang.as_deref(),
+            Config::Receiver(_) => None,
+        };
+        let waiting = self.output.get(self.transmitted..).unwrap_or_default();
+        let taken = write_message(waiting, lang, out);
+        self.transmitted = self.transmitted.saturating_add(taken);
+        if self.transmitted >= self.output.len() {
+            (self.output, self.transmitted) = (Vec::new(), 0);
+        }
     }
 
     /// One of the sides closes the stream, and the session with it. The peer is told what was handled, so that
@@ -1133,7 +1203,7 @@ impl Inner {
                 let _ = writer.finish();
             }
         }
-        self.write_end();
+        self.write_end(None);
         self.over();
         self.events.push_back(Event::Failed(error));
     }
@@ -1150,14 +1220,15 @@ impl Inner {
         if let Some(domain) = config.domains.first() {
             let id = negotiation.shared.entropy.token();
             let lang = header::language(&config.languages, None);
-            header::write_response(&mut self.output, domain, None, &id, lang);
+            header::write_response(&mut self.output, config.framing, domain, None, &id, lang);
             self.is_open = true;
         }
     }
 
-    fn write_end(&mut self) {
+    fn write_end(&mut self, redirection: Option<&str>) {
         if self.is_open && !self.is_silent {
-            self.output.extend_from_slice(STREAM_END.as_bytes());
+            let framing = self.config.framing();
+            framing.write_end(redirection, &mut self.output);
             self.is_open = false;
         }
     }
@@ -1189,6 +1260,10 @@ impl Inner {
     }
 
     fn keepalive_interval(&self) -> Option<Duration> {
+        if self.config.framing() == Framing::WebSocket {
+            // There a space is no message; the WebSocket has its own pings (RFC 7395 §3.8).
+            return None;
+        }
         match &self.config {
             Config::Initiator(config) => {
                 // Spaces come twice as far apart as this at the most.

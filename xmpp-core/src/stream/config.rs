@@ -7,6 +7,7 @@ use core::time::Duration;
 use xmpp_sasl::{Credentials, Policy, ServerConfig};
 use xmpp_xml::Limits;
 
+use super::framing::Framing;
 use super::management::ManagementConfig;
 use crate::jid::Jid;
 
@@ -27,6 +28,7 @@ use crate::jid::Jid;
 pub struct InitiatorConfig {
     pub(super) jid: Jid,
     pub(super) credentials: Credentials,
+    pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) policy: Policy,
     pub(super) lang: Option<String>,
@@ -45,6 +47,7 @@ impl InitiatorConfig {
         Self {
             jid,
             credentials,
+            framing: Framing::Tcp,
             encryption: Encryption::Required,
             policy: Policy::default(),
             lang: None,
@@ -60,6 +63,13 @@ impl InitiatorConfig {
     #[must_use]
     pub fn jid(&self) -> &Jid {
         &self.jid
+    }
+
+    /// How the stream is cut into pieces. Default: [`Framing::Tcp`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
     }
 
     /// How the stream is encrypted. Default: [`Encryption::Required`].
@@ -128,6 +138,7 @@ impl InitiatorConfig {
 pub struct ReceiverConfig {
     pub(super) domains: Vec<Jid>,
     pub(super) sasl: ServerConfig,
+    pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) languages: Vec<String>,
     pub(super) announced: Vec<(String, String)>,
@@ -152,6 +163,7 @@ impl ReceiverConfig {
         Self {
             domains: alloc::vec![domain],
             sasl,
+            framing: Framing::Tcp,
             encryption: Encryption::Required,
             languages: alloc::vec![String::from("en")],
             announced: Vec::new(),
@@ -174,6 +186,13 @@ impl ReceiverConfig {
     #[must_use]
     pub fn domain(mut self, domain: Jid) -> Self {
         self.domains.push(domain);
+        self
+    }
+
+    /// How streams are cut into pieces. Default: [`Framing::Tcp`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
         self
     }
 

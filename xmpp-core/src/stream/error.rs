@@ -58,6 +58,12 @@ pub enum Error {
     Unacknowledged,
     /// The connection ended in that state without the stream being closed.
     Disconnected(State),
+    /// The server has sent the client to another WebSocket or BOSH endpoint, which is no less secure
+    /// (RFC 7395 §3.6.1).
+    Redirected {
+        /// Where to connect.
+        uri: String,
+    },
     /// The application did not answer a ticket within the time for negotiation.
     Unanswered(State),
     /// The application ended the stream with this error.
@@ -81,7 +87,10 @@ impl Error {
                 xmpp_sasl::Blame::Caller => Blame::Caller,
             },
             Self::Authentication(_) | Self::Unanswered(_) | Self::Failed(_) => Blame::Caller,
-            Self::Timeout(_) | Self::Unacknowledged | Self::Disconnected(_) => Blame::Network,
+            Self::Timeout(_)
+            | Self::Unacknowledged
+            | Self::Redirected { .. }
+            | Self::Disconnected(_) => Blame::Network,
         }
     }
 
@@ -127,6 +136,7 @@ impl fmt::Display for Error {
             }
             Self::Bind(error) => write!(f, "the server refused to bind a resource: {error}"),
             Self::Timeout(state) => write!(f, "the peer did not answer in time {state}"),
+            Self::Redirected { uri } => write!(f, "the server is to be found at {uri}"),
             Self::Unacknowledged => f.write_str("the peer did not acknowledge in time"),
             Self::Disconnected(state) => write!(f, "the connection ended {state}"),
             Self::Unanswered(state) => {

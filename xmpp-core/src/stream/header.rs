@@ -6,24 +6,28 @@ use alloc::vec::Vec;
 
 use xmpp_xml::{ElementRef, Writer};
 
-use super::InitiatorConfig;
 use super::error::Error;
 use super::negotiation::violation;
+use super::{Framing, InitiatorConfig};
 use crate::error::StreamCondition;
 use crate::jid::{Jid, JidRef};
 use crate::ns;
 
 /// The namespaces that a header may declare: those of the stream and its content, and that of dialback.
-const DECLARABLE: [&str; 5] = [
+const DECLARABLE: [&str; 6] = [
     ns::STREAMS,
     ns::CLIENT,
     ns::SERVER,
     ns::XML,
     "jabber:server:dialback",
+    ns::FRAMING,
 ];
 
 /// What both sides check: root, content namespace, version.
 pub(super) fn check(header: ElementRef<'_>) -> Result<(), Error> {
+    if header.namespace() == ns::FRAMING {
+        return check_version(header);
+    }
     if header.namespace() != ns::STREAMS {
         return Err(violation(
             StreamCondition::InvalidNamespace,
@@ -38,6 +42,10 @@ pub(super) fn check(header: ElementRef<'_>) -> Result<(), Error> {
         let text = "the content is not that of client-to-server streams";
         return Err(violation(StreamCondition::InvalidNamespace, text));
     }
+    check_version(header)
+}
+
+fn check_version(header: ElementRef<'_>) -> Result<(), Error> {
     let version = header
         .attribute("version")
         .and_then(|version| parse_version(&version));
@@ -99,12 +107,14 @@ pub(super) fn write_initial(out: &mut Vec<u8>, config: &InitiatorConfig, secure:
     let from = config.jid.to_bare_ref();
     let from = (secure && from.local().is_some()).then_some(from);
     let lang = config.lang.as_deref();
-    write(out, from, Some(config.jid.domain()), None, lang);
+    let to = Some(config.jid.domain());
+    write(out, config.framing, from, to, None, lang);
 }
 
 /// Writes the response header.
 pub(super) fn write_response(
     out: &mut Vec<u8>,
+    framing: Framing,
     host: &Jid,
     to: Option<&Jid>,
     id: &str,
@@ -112,11 +122,12 @@ pub(super) fn write_response(
 ) {
     let to = to.map(Jid::to_bare_ref).map(JidRef::as_str);
     let from = JidRef::parse(host.domain()).ok();
-    write(out, from, to, Some(id), lang);
+    write(out, framing, from, to, Some(id), lang);
 }
 
 fn write(
     out: &mut Vec<u8>,
+    framing: Framing,
     from: Option<JidRef<'_>>,
     to: Option<&str>,
     id: Option<&str>,
@@ -124,13 +135,23 @@ fn write(
 ) {
     // Only the language is free text of the configuration; without it nothing can be refused.
     for lang in [lang, None] {
-        let mut writer = Writer::stream_header(out, ns::CLIENT);
+        let mut writer = match framing {
+            Framing::Tcp => Writer::stream_header(out, ns::CLIENT),
+            Framing::WebSocket => {
+                let mut writer = Writer::in_stream(out, ns::CLIENT);
+                writer.start("open", ns::FRAMING);
+                writer
+            }
+        };
         writer
             .attribute_opt("from", from.map(JidRef::as_str))
             .attribute_opt("to", to);
         writer.attribute_opt("id", id).attribute("version", "1.0");
         if let Some(lang) = lang {
             writer.lang(lang);
+        }
+        if framing == Framing::WebSocket {
+            writer.end();
         }
         if writer.finish().is_ok() {
             return;

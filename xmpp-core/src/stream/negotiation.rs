@@ -20,7 +20,7 @@ use super::offers::{self, Offers};
 use super::sasl::{SaslInitiator, SaslReceiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
-use super::{Encryption, InitiatorConfig, ReceiverConfig};
+use super::{Encryption, Framing, InitiatorConfig, ReceiverConfig};
 use crate::entropy::Entropy;
 use crate::error::{StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -135,6 +135,27 @@ impl Facts {
 pub(super) enum Config {
     Initiator(Arc<InitiatorConfig>),
     Receiver(Arc<ReceiverConfig>),
+}
+
+impl Config {
+    pub(super) fn framing(&self) -> Framing {
+        match self {
+            Self::Initiator(config) => config.framing,
+            Self::Receiver(config) => config.framing,
+        }
+    }
+
+    /// How the stream is encrypted, as its framing has it.
+    pub(super) fn encryption(&self) -> Encryption {
+        let encryption = match self {
+            Self::Initiator(config) => config.encryption,
+            Self::Receiver(config) => config.encryption,
+        };
+        match (self.framing(), encryption) {
+            (Framing::WebSocket, Encryption::Required) => Encryption::Direct,
+            _ => encryption,
+        }
+    }
 }
 
 /// What the features share.
@@ -254,13 +275,14 @@ pub(super) enum Choice {
 
 impl Negotiation {
     pub(super) fn new(config: Config, entropy: Entropy) -> Self {
+        let encryption = config.encryption();
+        let secure = needs_tls(encryption);
         let mut features: Vec<Box<dyn Feature>> = Vec::with_capacity(4);
         match &config {
             Config::Initiator(config) => {
-                if config.encryption == Encryption::Required {
+                if encryption == Encryption::Required {
                     features.push(Box::new(StartTlsInitiator));
                 }
-                let secure = needs_tls(config.encryption);
                 features.push(Box::new(SaslInitiator::new(secure)));
                 if config.management.is_some() {
                     features.push(Box::new(ResumeInitiator));
@@ -272,8 +294,7 @@ impl Negotiation {
                 }
             }
             Config::Receiver(config) => {
-                features.push(Box::new(StartTlsReceiver::new(config.encryption)));
-                let secure = needs_tls(config.encryption);
+                features.push(Box::new(StartTlsReceiver::new(encryption)));
                 features.push(Box::new(SaslReceiver::new(secure)));
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
@@ -284,10 +305,6 @@ impl Negotiation {
                 }
             }
         }
-        let encryption = match &config {
-            Config::Initiator(config) => config.encryption,
-            Config::Receiver(config) => config.encryption,
-        };
         let direct = encryption == Encryption::Direct;
         Self {
             shared: Shared {

@@ -19,6 +19,13 @@ pub(super) fn elements(bytes: &[u8]) -> Elements<'_> {
     Elements { rest: bytes }
 }
 
+impl<'b> Elements<'b> {
+    /// What was not taken yet.
+    pub(super) fn rest(&self) -> &'b [u8] {
+        self.rest
+    }
+}
+
 impl<'b> Iterator for Elements<'b> {
     type Item = Outgoing<'b>;
 
@@ -36,7 +43,7 @@ impl<'b> Outgoing<'b> {
     pub(super) fn is_stanza(self) -> bool {
         matches!(self.name(), b"message" | b"presence" | b"iq")
             && self
-                .default_namespace()
+                .attribute(b"xmlns")
                 .is_none_or(|namespace| namespace == ns::CLIENT.as_bytes())
     }
 
@@ -47,8 +54,8 @@ impl<'b> Outgoing<'b> {
         name.get(..end.unwrap_or(name.len())).unwrap_or_default()
     }
 
-    /// The default namespace that its start tag declares.
-    pub(super) fn default_namespace(self) -> Option<&'b [u8]> {
+    /// The value of an attribute of its start tag, as it is written.
+    pub(super) fn attribute(self, wanted: &[u8]) -> Option<&'b [u8]> {
         let tag = self.bytes.get(..tag_end(self.bytes))?;
         let mut rest = tag.get(self.name().len().saturating_add(1)..)?;
         // Attributes: a name, an equals sign, a value in quotes.
@@ -60,7 +67,7 @@ impl<'b> Outgoing<'b> {
             let value = value.get(open.saturating_add(1)..)?;
             let close = value.iter().position(|byte| byte == quote)?;
             let (value, after) = value.split_at(close);
-            if name.trim_ascii() == b"xmlns" {
+            if name.trim_ascii() == wanted {
                 return Some(value);
             }
             rest = after.get(1..)?;

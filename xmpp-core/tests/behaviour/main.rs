@@ -19,3 +19,4 @@ mod offers;
 mod routing;
 mod stanzas;
 mod support;
+mod websocket;

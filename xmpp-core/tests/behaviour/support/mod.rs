@@ -87,6 +87,8 @@ pub struct Side {
     pub stanzas: Vec<String>,
     /// Everything that it sent.
     pub said: String,
+    /// The same, as it was given away: over WebSocket one message each.
+    pub messages: Vec<String>,
     pub wants_tls: bool,
     /// Whether tickets are answered at once.
     pub answers: bool,
@@ -106,6 +108,7 @@ impl Side {
             events: Vec::new(),
             stanzas: Vec::new(),
             said: String::new(),
+            messages: Vec::new(),
             wants_tls: false,
             answers: true,
             binder: Ok,
@@ -216,7 +219,9 @@ impl Side {
             let mut out = Vec::new();
             let sent = self.stream.poll_transmit(&mut out);
             assert_eq!(sent, !out.is_empty());
-            self.said.push_str(std::str::from_utf8(&out).unwrap());
+            let text = String::from_utf8(out).unwrap();
+            self.said.push_str(&text);
+            self.messages.extend(Some(text).filter(|_| sent));
             let Some(event) = self.stream.poll_event() else {
                 if sent {
                     continue;
