@@ -20,6 +20,8 @@ pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
 /// Of what opens and closes a stream over WebSocket (RFC 7395 §3.3.2).
 pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+/// Of the stream between a component and its server (XEP-0114).
+pub const COMPONENT_ACCEPT: &str = "jabber:component:accept";
 /// Client state indication (XEP-0352).
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// The limits of a stream (XEP-0478).

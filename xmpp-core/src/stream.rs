@@ -93,6 +93,7 @@ use crate::stanza::{IqBuilder, StanzaKind, error_reply};
 use crate::time::Instant;
 
 mod bind;
+mod component;
 mod config;
 mod error;
 mod event;
@@ -106,13 +107,15 @@ mod sasl;
 mod session;
 mod starttls;
 
+pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 
-use framing::{Arrival, is_secure, write_message};
+use component::check_addresses;
+use framing::{Arrival, Wire, is_secure, write_message};
 use management::{Management, Outcome, not_resumed};
 use offers::Offers;
 use outgoing::elements;
@@ -354,8 +357,8 @@ impl Stream {
             Stage::Established | Stage::Closing => {}
         }
         self.inner.has_heard |= !input.is_empty();
-        let framing = self.inner.config.framing();
-        match framing.read(&mut self.parser, scratch, input) {
+        let wire = self.inner.config.wire();
+        match wire.read(true, &mut self.parser, scratch, input) {
             Ok(Arrival::Element(element)) => {
                 return self.inner.accept(element, now).then_some(element);
             }
@@ -444,6 +447,24 @@ impl Stream {
             return Err((Misuse::UnknownTicket, answer));
         };
         self.answer(index, Answer::Resume(answer), now);
+        Ok(())
+    }
+
+    /// The application answers [`Event::Component`]: with the secret of that domain, or with why it is not
+    /// served: `host-unknown`, or `conflict` when it is served already.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_component(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<ComponentSecret, StreamCondition>,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Component(answer);
+        self.handle_answer(ticket, answer, FeatureKind::Component, now)?;
+        let negotiation = self.inner.negotiation.as_ref();
+        self.inner.id = negotiation.and_then(|negotiation| negotiation.shared.id.clone());
         Ok(())
     }
 
@@ -588,7 +609,7 @@ impl Stream {
         if self.inner.output.is_empty() {
             return false;
         }
-        if self.inner.config.framing() == Framing::WebSocket {
+        if self.inner.config.wire() == Wire::WebSocket {
             self.inner.transmit_message(out);
             return true;
         }
@@ -633,8 +654,10 @@ impl Stream {
             _ => {}
         }
         let before = input.len();
-        let framing = self.inner.config.framing();
-        let arrival = framing.read(&mut self.parser, scratch, input);
+        let wire = self.inner.config.wire();
+        let is_open = negotiation.phase != Phase::Header;
+        let arrival = wire.read(is_open, &mut self.parser, scratch, input);
+        let is_header = matches!(arrival, Ok(Arrival::Header(_)));
         let taken = before.saturating_sub(input.len());
         if let Config::Receiver(config) = &self.inner.config
             && !negotiation.shared.facts.contains(Facts::AUTHENTICATED)
@@ -660,6 +683,9 @@ impl Stream {
             Ok(Arrival::Nothing) => Ok(Step::Nothing),
             Err(error) => Err(error),
         };
+        if is_header && wire == Wire::Component {
+            self.parser.restart();
+        }
         self.follow(step, now);
         if self.inner.stage == Stage::Closed {
             *input = &[];
@@ -694,6 +720,8 @@ impl Stream {
             more_input: false,
         };
         let progress = slot.feature.answer(answer, &mut context);
+        // A component hears our header only now.
+        inner.is_open |= inner.config.wire() == Wire::Component;
         self.follow(progress.map(|progress| Step::Feature(index, progress)), now);
     }
 
@@ -759,6 +787,9 @@ impl Stream {
         };
         inner.stage = Stage::Established;
         inner.deadline = None;
+        if let Config::Receiver(config) = &inner.config {
+            self.parser.set_limits(config.limits);
+        }
         inner.offers = negotiation.shared.offers;
         inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
         inner.idle = inner.idle_timeout().map(|timeout| now + timeout);
@@ -799,7 +830,7 @@ impl Inner {
             _ => None,
         };
         match active.map(|slot| slot.feature.kind()) {
-            Some(FeatureKind::Sasl) => State::Authenticating,
+            Some(FeatureKind::Sasl | FeatureKind::Component) => State::Authenticating,
             Some(FeatureKind::Bind | FeatureKind::Session | FeatureKind::Management) => {
                 State::Binding
             }
@@ -829,6 +860,19 @@ impl Inner {
             return Err(unexpected(header));
         }
         match self.config.clone() {
+            Config::Initiator(_) if self.config.wire() == Wire::Component => {
+                header::check_component(header)?;
+                self.id = header.attribute("id").map(Box::from);
+                return self.begin_handshake();
+            }
+            Config::Receiver(_) if self.config.wire() == Wire::Component => {
+                header::check_component(header)?;
+                let domain = header::address(header, "to")?.filter(Jid::is_bare);
+                if let Some(negotiation) = &mut self.negotiation {
+                    negotiation.shared.host = domain.filter(|domain| domain.local().is_none());
+                }
+                return self.begin_handshake();
+            }
             Config::Initiator(_) => {
                 header::check(header)?;
                 self.id = header.attribute("id").map(Box::from);
@@ -839,6 +883,25 @@ impl Inner {
             Config::Receiver(config) => self.handle_initial_header(header, &config)?,
         }
         Ok(Step::Nothing)
+    }
+
+    /// A component's stream has no features: the handshake comes at once.
+    fn begin_handshake(&mut self) -> Result<Step, Error> {
+        let Some(negotiation) = &mut self.negotiation else {
+            return Ok(Step::Nothing);
+        };
+        negotiation.shared.id = self.id.clone();
+        let Some(slot) = negotiation.features.first_mut() else {
+            return Ok(Step::Nothing);
+        };
+        let mut context = Context {
+            shared: &mut negotiation.shared,
+            output: &mut self.output,
+            events: &mut self.events,
+            more_input: false,
+        };
+        let progress = slot.feature.begin(&mut context)?;
+        Ok(Step::Feature(0, progress))
     }
 
     /// The receiver's own header goes out whatever is wrong with the initial one (RFC 6120 §4.9.1.2).
@@ -867,7 +930,7 @@ impl Inner {
         let lang = header::language(&config.languages, wanted.as_deref());
         if let Some(speaker) = host.or(config.domains.first()) {
             let to = from.as_ref().ok().and_then(Option::as_ref);
-            header::write_response(&mut self.output, config.framing, speaker, to, &id, lang);
+            header::write_response(&mut self.output, config.wire(), speaker, to, &id, lang);
             self.is_open = true;
         }
         self.id = Some(id.into_boxed_str());
@@ -973,6 +1036,13 @@ impl Inner {
             if let Some(management) = &mut self.management {
                 management.handled();
             }
+            if let (Config::Receiver(_), Wire::Component, Some(domain)) =
+                (&self.config, self.config.wire(), &self.jid)
+                && let Err(error) = check_addresses(element, domain)
+            {
+                self.end_with(error);
+                return false;
+            }
             return !self.answers(element);
         }
         if element.namespace() == ns::STREAM_MANAGEMENT && self.manage(element, now) {
@@ -1005,7 +1075,8 @@ impl Inner {
         let Config::Receiver(config) = &self.config else {
             return false;
         };
-        if self.stage != Stage::Established || stanza.name() != "iq" {
+        let is_client = config.wire() != Wire::Component;
+        if self.stage != Stage::Established || stanza.name() != "iq" || !is_client {
             return false;
         }
         let session = bind::asks_for(stanza, "session", ns::SESSION) && config.legacy_session;
@@ -1220,15 +1291,15 @@ impl Inner {
         if let Some(domain) = config.domains.first() {
             let id = negotiation.shared.entropy.token();
             let lang = header::language(&config.languages, None);
-            header::write_response(&mut self.output, config.framing, domain, None, &id, lang);
+            header::write_response(&mut self.output, config.wire(), domain, None, &id, lang);
             self.is_open = true;
         }
     }
 
     fn write_end(&mut self, redirection: Option<&str>) {
         if self.is_open && !self.is_silent {
-            let framing = self.config.framing();
-            framing.write_end(redirection, &mut self.output);
+            let wire = self.config.wire();
+            wire.write_end(redirection, &mut self.output);
             self.is_open = false;
         }
     }
@@ -1260,7 +1331,7 @@ impl Inner {
     }
 
     fn keepalive_interval(&self) -> Option<Duration> {
-        if self.config.framing() == Framing::WebSocket {
+        if self.config.wire() == Wire::WebSocket {
             // There a space is no message; the WebSocket has its own pings (RFC 7395 §3.8).
             return None;
         }

@@ -1,5 +1,6 @@
 //! What a stream is told before it begins.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -7,7 +8,8 @@ use core::time::Duration;
 use xmpp_sasl::{Credentials, Policy, ServerConfig};
 use xmpp_xml::Limits;
 
-use super::framing::Framing;
+use super::component::{Audience, ComponentSecret, Login};
+use super::framing::{Framing, Wire};
 use super::management::ManagementConfig;
 use crate::jid::Jid;
 
@@ -27,7 +29,7 @@ use crate::jid::Jid;
 #[derive(Debug, Clone)]
 pub struct InitiatorConfig {
     pub(super) jid: Jid,
-    pub(super) credentials: Credentials,
+    pub(super) login: Login,
     pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) policy: Policy,
@@ -44,9 +46,21 @@ impl InitiatorConfig {
     /// one up. The user name in the credentials usually is the localpart.
     #[must_use]
     pub fn new(jid: Jid, credentials: Credentials) -> Self {
+        Self::login(jid, Login::Account(credentials))
+    }
+
+    /// Serves that domain as a component of the server that is connected to (XEP-0114). There is nothing to
+    /// negotiate but the handshake, and the stream is not encrypted unless [`Encryption::Direct`] says so: run it
+    /// within one machine or below TLS. What is sent has a `from` at the domain and a `to`.
+    #[must_use]
+    pub fn component(domain: Jid, secret: ComponentSecret) -> Self {
+        Self::login(domain, Login::Component(secret)).encryption(Encryption::None)
+    }
+
+    fn login(jid: Jid, login: Login) -> Self {
         Self {
             jid,
-            credentials,
+            login,
             framing: Framing::Tcp,
             encryption: Encryption::Required,
             policy: Policy::default(),
@@ -56,6 +70,14 @@ impl InitiatorConfig {
             close_timeout: CLOSE_TIMEOUT,
             keepalive: Some(KEEPALIVE),
             management: None,
+        }
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        match (&self.login, self.framing) {
+            (Login::Component(_), _) => Wire::Component,
+            (_, Framing::Tcp) => Wire::Tcp,
+            (_, Framing::WebSocket) => Wire::WebSocket,
         }
     }
 
@@ -137,7 +159,7 @@ impl InitiatorConfig {
 #[derive(Debug, Clone)]
 pub struct ReceiverConfig {
     pub(super) domains: Vec<Jid>,
-    pub(super) sasl: ServerConfig,
+    pub(super) audience: Audience,
     pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) languages: Vec<String>,
@@ -160,9 +182,22 @@ impl ReceiverConfig {
     /// Serves that domain and authenticates like that.
     #[must_use]
     pub fn new(domain: Jid, sasl: ServerConfig) -> Self {
+        Self::audience(domain, Audience::Clients(Box::new(sasl)))
+    }
+
+    /// Accepts components (XEP-0114). Which domains they may serve, and by which secrets, each
+    /// [`Event::Component`](super::Event::Component) asks; the domain here is who speaks until that is
+    /// settled. There is nothing to negotiate but the handshake, and streams are not encrypted unless
+    /// [`Encryption::Direct`] says so.
+    #[must_use]
+    pub fn components(domain: Jid) -> Self {
+        Self::audience(domain, Audience::Components).encryption(Encryption::None)
+    }
+
+    fn audience(domain: Jid, audience: Audience) -> Self {
         Self {
             domains: alloc::vec![domain],
-            sasl,
+            audience,
             framing: Framing::Tcp,
             encryption: Encryption::Required,
             languages: alloc::vec![String::from("en")],
@@ -179,6 +214,14 @@ impl ReceiverConfig {
             client_state: false,
             announce_limits: false,
             idle_timeout: None,
+        }
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        match (&self.audience, self.framing) {
+            (Audience::Components, _) => Wire::Component,
+            (_, Framing::Tcp) => Wire::Tcp,
+            (_, Framing::WebSocket) => Wire::WebSocket,
         }
     }
 

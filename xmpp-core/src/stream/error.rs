@@ -184,6 +184,8 @@ pub enum FeatureKind {
     Session,
     /// Stream management (XEP-0198).
     Management,
+    /// The handshake of a component (XEP-0114).
+    Component,
 }
 
 impl fmt::Display for FeatureKind {
@@ -194,6 +196,7 @@ impl fmt::Display for FeatureKind {
             Self::Bind => "resource binding",
             Self::Session => "sessions",
             Self::Management => "stream management",
+            Self::Component => "the handshake",
         })
     }
 }

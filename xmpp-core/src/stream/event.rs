@@ -52,6 +52,14 @@ pub enum Event {
         /// Whether the client asked for the resource.
         requested: bool,
     },
+    /// Receiver of components: one wants to serve a domain. Answer with
+    /// [`handle_component`](super::Stream::handle_component). Until then no input is taken.
+    Component {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The domain; nothing is proven yet.
+        domain: Jid,
+    },
     /// Receiver: the peer asks for the session of a stream before. Answer with
     /// [`handle_resume`](super::Stream::handle_resume). Until then no input is taken.
     Resume {
@@ -72,7 +80,8 @@ pub enum Event {
     },
     /// Stanzas may flow.
     Established {
-        /// Initiator: one's own full address, as the server has it. Receiver: that of the peer.
+        /// Initiator: one's own full address, as the server has it. Receiver: that of the peer. Of a
+        /// component, its domain.
         jid: Jid,
         /// Whether the session of a stream before goes on: what was unacknowledged is on its way again,
         /// and neither roster nor presence are asked for or sent anew (XEP-0198 §5).

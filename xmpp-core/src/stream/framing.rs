@@ -29,6 +29,16 @@ pub enum Framing {
     WebSocket,
 }
 
+/// How a stream looks on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    Tcp,
+    WebSocket,
+    /// As over TCP, but the header declares another content (XEP-0114): what stands below it is read as that of
+    /// clients.
+    Component,
+}
+
 /// What came in.
 pub(super) enum Arrival<'a> {
     Nothing,
@@ -42,21 +52,28 @@ pub(super) enum Arrival<'a> {
 const CONTEXT: &[u8] =
     b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 
-impl Framing {
-    /// The next thing that stands in the input.
+impl Wire {
+    /// The next thing that stands in the input. Whether the header has been read, only a component's stream wants
+    /// to know: its parser begins anew behind it.
     pub(super) fn read<'a, 'i: 'a>(
         self,
+        is_open: bool,
         parser: &'a mut Parser,
         scratch: &'a mut Scratch,
         input: &mut &'i [u8],
     ) -> Result<Arrival<'a>, Error> {
+        if self == Self::Component && is_open && parser.offset() == 0 {
+            begin(parser, scratch)?;
+        }
         match self {
-            Self::Tcp => Ok(match parser.next(scratch, input).map_err(Error::Xml)? {
-                Some(XmlEvent::Header(header)) => Arrival::Header(header),
-                Some(XmlEvent::Element(element)) => Arrival::Element(element),
-                Some(XmlEvent::End) => Arrival::End(None),
-                Some(_) | None => Arrival::Nothing,
-            }),
+            Self::Tcp | Self::Component => {
+                Ok(match parser.next(scratch, input).map_err(Error::Xml)? {
+                    Some(XmlEvent::Header(header)) => Arrival::Header(header),
+                    Some(XmlEvent::Element(element)) => Arrival::Element(element),
+                    Some(XmlEvent::End) => Arrival::End(None),
+                    Some(_) | None => Arrival::Nothing,
+                })
+            }
             Self::WebSocket => read_message(parser, scratch, input),
         }
     }
@@ -64,7 +81,7 @@ impl Framing {
     /// Closes our side of the stream.
     pub(super) fn write_end(self, redirection: Option<&str>, out: &mut Vec<u8>) {
         match self {
-            Self::Tcp => out.extend_from_slice(STREAM_END.as_bytes()),
+            Self::Tcp | Self::Component => out.extend_from_slice(STREAM_END.as_bytes()),
             Self::WebSocket => {
                 // An address that XML cannot carry is left out.
                 for redirection in [redirection, None] {

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 
 use xmpp_xml::{ElementRef, Writer};
 
+use super::InitiatorConfig;
 use super::error::Error;
+use super::framing::Wire;
 use super::negotiation::violation;
-use super::{Framing, InitiatorConfig};
 use crate::error::StreamCondition;
 use crate::jid::{Jid, JidRef};
 use crate::ns;
@@ -56,6 +57,17 @@ fn check_version(header: ElementRef<'_>) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// What both sides of a component's stream check: it has no version (XEP-0114 §3).
+pub(super) fn check_component(header: ElementRef<'_>) -> Result<(), Error> {
+    let content = header.declarations().find(|(prefix, _)| prefix.is_empty());
+    let is_content = content.is_some_and(|(_, content)| content == ns::COMPONENT_ACCEPT);
+    if header.is("stream", ns::STREAMS) && is_content {
+        return Ok(());
+    }
+    let text = "that is no stream of a component";
+    Err(violation(StreamCondition::InvalidNamespace, text))
 }
 
 /// What a receiver checks besides: extensions declare their namespaces where they use them
@@ -108,13 +120,19 @@ pub(super) fn write_initial(out: &mut Vec<u8>, config: &InitiatorConfig, secure:
     let from = (secure && from.local().is_some()).then_some(from);
     let lang = config.lang.as_deref();
     let to = Some(config.jid.domain());
-    write(out, config.framing, from, to, None, lang);
+    write(out, config.wire(), from, to, None, lang);
+}
+
+/// Writes the response to a component: it speaks for its own domain.
+pub(super) fn write_component_response(out: &mut Vec<u8>, domain: &Jid, id: &str) {
+    let from = JidRef::parse(domain.domain()).ok();
+    write(out, Wire::Component, from, None, Some(id), None);
 }
 
 /// Writes the response header.
 pub(super) fn write_response(
     out: &mut Vec<u8>,
-    framing: Framing,
+    wire: Wire,
     host: &Jid,
     to: Option<&Jid>,
     id: &str,
@@ -122,12 +140,12 @@ pub(super) fn write_response(
 ) {
     let to = to.map(Jid::to_bare_ref).map(JidRef::as_str);
     let from = JidRef::parse(host.domain()).ok();
-    write(out, framing, from, to, Some(id), lang);
+    write(out, wire, from, to, Some(id), lang);
 }
 
 fn write(
     out: &mut Vec<u8>,
-    framing: Framing,
+    wire: Wire,
     from: Option<JidRef<'_>>,
     to: Option<&str>,
     id: Option<&str>,
@@ -135,9 +153,10 @@ fn write(
 ) {
     // Only the language is free text of the configuration; without it nothing can be refused.
     for lang in [lang, None] {
-        let mut writer = match framing {
-            Framing::Tcp => Writer::stream_header(out, ns::CLIENT),
-            Framing::WebSocket => {
+        let mut writer = match wire {
+            Wire::Tcp => Writer::stream_header(out, ns::CLIENT),
+            Wire::Component => Writer::stream_header(out, ns::COMPONENT_ACCEPT),
+            Wire::WebSocket => {
                 let mut writer = Writer::in_stream(out, ns::CLIENT);
                 writer.start("open", ns::FRAMING);
                 writer
@@ -146,11 +165,14 @@ fn write(
         writer
             .attribute_opt("from", from.map(JidRef::as_str))
             .attribute_opt("to", to);
-        writer.attribute_opt("id", id).attribute("version", "1.0");
+        writer.attribute_opt("id", id);
+        if wire != Wire::Component {
+            writer.attribute("version", "1.0");
+        }
         if let Some(lang) = lang {
             writer.lang(lang);
         }
-        if framing == Framing::WebSocket {
+        if wire == Wire::WebSocket {
             writer.end();
         }
         if writer.finish().is_ok() {

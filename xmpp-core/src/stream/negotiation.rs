@@ -6,12 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xmpp_sasl::Channel;
+use xmpp_sasl::{Channel, ServerConfig};
 use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{BindInitiator, BindReceiver};
+use super::component::{Audience, ComponentAnswer, ComponentInitiator, ComponentReceiver, Login};
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event, Ticket};
+use super::framing::Wire;
 use super::management::{
     EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
     ResumeInitiator, Resumption,
@@ -20,7 +22,7 @@ use super::offers::{self, Offers};
 use super::sasl::{SaslInitiator, SaslReceiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
-use super::{Encryption, Framing, InitiatorConfig, ReceiverConfig};
+use super::{Encryption, InitiatorConfig, ReceiverConfig};
 use crate::entropy::Entropy;
 use crate::error::{StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -104,6 +106,7 @@ pub(super) enum Answer {
     Credentials(CredentialsAnswer),
     Bind(Result<Jid, StanzaError>),
     Resume(Resumption),
+    Component(ComponentAnswer),
 }
 
 /// What was reached.
@@ -138,10 +141,21 @@ pub(super) enum Config {
 }
 
 impl Config {
-    pub(super) fn framing(&self) -> Framing {
+    pub(super) fn wire(&self) -> Wire {
         match self {
-            Self::Initiator(config) => config.framing,
-            Self::Receiver(config) => config.framing,
+            Self::Initiator(config) => config.wire(),
+            Self::Receiver(config) => config.wire(),
+        }
+    }
+
+    /// Receiver of clients: how they authenticate.
+    pub(super) fn sasl(&self) -> Option<&ServerConfig> {
+        match self {
+            Self::Receiver(config) => match &config.audience {
+                Audience::Clients(sasl) => Some(sasl),
+                Audience::Components => None,
+            },
+            Self::Initiator(_) => None,
         }
     }
 
@@ -151,8 +165,8 @@ impl Config {
             Self::Initiator(config) => config.encryption,
             Self::Receiver(config) => config.encryption,
         };
-        match (self.framing(), encryption) {
-            (Framing::WebSocket, Encryption::Required) => Encryption::Direct,
+        match (self.wire(), encryption) {
+            (Wire::WebSocket | Wire::Component, Encryption::Required) => Encryption::Direct,
             _ => encryption,
         }
     }
@@ -165,6 +179,8 @@ pub(super) struct Shared {
     pub(super) facts: Facts,
     /// The channel below, for binding to it.
     pub(super) channel: Channel,
+    /// The identifier of the current stream.
+    pub(super) id: Option<Box<str>>,
     /// Receiver: the domain that the peer wants.
     pub(super) host: Option<Jid>,
     /// Receiver: who the peer says it is, in the header of the current stream.
@@ -279,6 +295,12 @@ impl Negotiation {
         let secure = needs_tls(encryption);
         let mut features: Vec<Box<dyn Feature>> = Vec::with_capacity(4);
         match &config {
+            Config::Initiator(config) if let Login::Component(secret) = &config.login => {
+                features.push(Box::new(ComponentInitiator::new(secret.clone())));
+            }
+            Config::Receiver(config) if matches!(config.audience, Audience::Components) => {
+                features.push(Box::new(ComponentReceiver::default()));
+            }
             Config::Initiator(config) => {
                 if encryption == Encryption::Required {
                     features.push(Box::new(StartTlsInitiator));
@@ -312,6 +334,7 @@ impl Negotiation {
                 entropy,
                 facts: Facts::NONE,
                 channel: Channel::cleartext(),
+                id: None,
                 host: None,
                 from: None,
                 account: None,

@@ -9,6 +9,7 @@ use xmpp_sasl::{
 };
 use xmpp_xml::{ElementRef, Writer};
 
+use super::component::Login;
 use super::error::{Error, FeatureKind, SaslFailure};
 use super::event::{CredentialsAnswer, Event};
 use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Shared, violation};
@@ -80,9 +81,12 @@ impl Feature for SaslInitiator {
         else {
             return Ok(Progress::Open);
         };
+        let Login::Account(credentials) = &config.login else {
+            return Ok(Progress::Open);
+        };
         let offered = self.offered.iter().map(String::as_str);
         let nonce = nonce(entropy);
-        let selected = Client::select(offered, &config.credentials, channel, &config.policy, nonce);
+        let selected = Client::select(offered, credentials, channel, &config.policy, nonce);
         let mut client = selected.map_err(|error| match error {
             xmpp_sasl::Error::NoCommonMechanism
             | xmpp_sasl::Error::PlainNotAllowed
@@ -191,7 +195,7 @@ impl SaslReceiver {
 
     /// The peer began, went on or gave up.
     fn advance(&mut self, element: ElementRef<'_>, shared: &mut Shared) -> Result<Step, Failure> {
-        let Config::Receiver(config) = &shared.config else {
+        let Some(sasl) = shared.config.sasl() else {
             return Err(Failure::OutOfOrder);
         };
         if element.name() == "abort" {
@@ -209,7 +213,7 @@ impl SaslReceiver {
         (self.server, self.account) = (None, None);
         let mechanism = element.attribute("mechanism").unwrap_or(Cow::Borrowed(""));
         let nonce = nonce(&mut shared.entropy);
-        let mut server = Server::start(&config.sasl, &mechanism, &shared.channel, nonce)?;
+        let mut server = Server::start(sasl, &mechanism, &shared.channel, nonce)?;
         let data = wire::decode_optional(&element.text())?;
         let step = server.handle_initial(data.as_deref())?;
         self.server = Some(server);
@@ -339,11 +343,11 @@ impl Feature for SaslReceiver {
     }
 
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
-        let Config::Receiver(config) = &shared.config else {
+        let Some(sasl) = shared.config.sasl() else {
             return;
         };
         writer.start("mechanisms", ns::SASL);
-        for mechanism in config.sasl.offer(&shared.channel) {
+        for mechanism in sasl.offer(&shared.channel) {
             writer
                 .start("mechanism", ns::SASL)
                 .text(mechanism.name())

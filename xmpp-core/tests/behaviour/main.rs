@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod components;
 mod conditions;
 mod discovery;
 mod established;

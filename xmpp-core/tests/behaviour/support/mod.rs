@@ -8,8 +8,8 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession, ReceiverConfig,
-    Resumption, Stream, TlsInfo,
+    ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession,
+    ReceiverConfig, Resumption, Stream, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
@@ -250,6 +250,18 @@ impl Side {
                     let answer = (self.binder)(jid.clone());
                     self.events.push(event);
                     self.stream.handle_bind(ticket, answer, self.now).unwrap();
+                    continue;
+                }
+                Event::Component { ticket, ref domain } if self.answers => {
+                    let answer = match domain.as_str() {
+                        "plays.example.com" => Ok(ComponentSecret::new(PASSWORD)),
+                        "taken.example.com" => Err(StreamCondition::Conflict),
+                        _ => Err(StreamCondition::HostUnknown),
+                    };
+                    self.events.push(event);
+                    self.stream
+                        .handle_component(ticket, answer, self.now)
+                        .unwrap();
                     continue;
                 }
                 Event::Resume { ticket, ref id, .. } if self.answers => {
