@@ -22,6 +22,12 @@ pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
 pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 /// Of the stream between a component and its server (XEP-0114).
 pub const COMPONENT_ACCEPT: &str = "jabber:component:accept";
+/// The second profile of SASL (XEP-0388).
+pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// Channel-binding types (XEP-0440).
+pub const SASL_CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// Resource binding within authentication (XEP-0386).
+pub const BIND2: &str = "urn:xmpp:bind:0";
 /// Client state indication (XEP-0352).
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// The limits of a stream (XEP-0478).

@@ -1,7 +1,8 @@
 //! Streams (RFC 6120 §4 to §7): one machine for both sides of a client-to-server stream, without I/O.
 //!
 //! A [`Stream`] negotiates by itself: header, STARTTLS, SASL, resource binding, each as often as it is
-//! due. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
+//! due; or by [SASL2](Sasl2) in one round trip. It runs over TCP or [WebSocket](Framing), between client and
+//! server or [component](InitiatorConfig::component) and server. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
 //! where it stands, and writes those that are sent straight into its output.
 //!
 //! # Driving a stream
@@ -104,6 +105,7 @@ mod negotiation;
 mod offers;
 mod outgoing;
 mod sasl;
+mod sasl2;
 mod session;
 mod starttls;
 
@@ -113,6 +115,7 @@ pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
+pub use sasl2::{Sasl2, UserAgent};
 
 use component::check_addresses;
 use framing::{Arrival, Wire, is_secure, write_message};
@@ -364,7 +367,7 @@ impl Stream {
             }
             Ok(Arrival::End(redirection)) => self.inner.handle_end(redirection),
             Ok(Arrival::Header(header)) => self.inner.end_with(unexpected(header)),
-            Ok(Arrival::Nothing) => {}
+            Ok(Arrival::Nothing | Arrival::Space) => {}
             Err(error) => self.inner.end_with(error),
         }
         if self.inner.stage == Stage::Closed {
@@ -680,7 +683,12 @@ impl Stream {
                 let redirected = self.inner.redirected(redirection);
                 Err(redirected.unwrap_or(Error::Disconnected(state)))
             }
-            Ok(Arrival::Nothing) => Ok(Step::Nothing),
+            // Not even white space may come between the steps (XEP-0388 §2.4).
+            Ok(Arrival::Space) if self.inner.is_exclusive() => {
+                let text = "white space during authentication";
+                Err(violation(StreamCondition::PolicyViolation, text))
+            }
+            Ok(Arrival::Nothing | Arrival::Space) => Ok(Step::Nothing),
             Err(error) => Err(error),
         };
         if is_header && wire == Wire::Component {
@@ -755,6 +763,22 @@ impl Stream {
                     negotiation.phase = Phase::Header;
                     self.restart();
                 }
+                Progress::Features if is_initiator => negotiation.phase = Phase::Features,
+                Progress::Features | Progress::Bound => {
+                    negotiation.phase = Phase::Choice;
+                    if let Config::Receiver(config) = &self.inner.config {
+                        self.parser.set_limits(config.limits);
+                    }
+                    let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
+                    negotiation.list(&mut writer);
+                    if writer.finish().is_err() {
+                        let condition = StreamCondition::InternalServerError;
+                        return self.inner.end_with(Error::Failed(condition.into()));
+                    }
+                    if progress == Progress::Bound {
+                        self.establish(now);
+                    }
+                }
                 Progress::Done if is_initiator => {
                     negotiation.take_offer(index);
                     step = self.inner.begin_next();
@@ -790,7 +814,7 @@ impl Stream {
         if let Config::Receiver(config) = &inner.config {
             self.parser.set_limits(config.limits);
         }
-        inner.offers = negotiation.shared.offers;
+        inner.offers = core::mem::take(&mut negotiation.shared.offers);
         inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
         inner.idle = inner.idle_timeout().map(|timeout| now + timeout);
         let shared = &mut negotiation.shared;
@@ -807,6 +831,7 @@ impl Stream {
         }
         inner.management = shared.management.take().map(Box::new);
         inner.jid = Some(jid.clone());
+        inner.is_active = !shared.is_inactive;
         let resumed = shared.facts.contains(Facts::RESUMED);
         inner.events.push_back(Event::Established { jid, resumed });
     }
@@ -983,6 +1008,12 @@ impl Inner {
             Phase::Header => {
                 let text = "that opens no stream";
                 return Err(violation(StreamCondition::InvalidNamespace, text));
+            }
+            Phase::Choice
+                if negotiation.shared.is_exclusive && element.namespace() != ns::SASL2 =>
+            {
+                let text = "nothing else may come during authentication";
+                return Err(violation(StreamCondition::PolicyViolation, text));
             }
             Phase::Choice => {
                 let mut slots = negotiation.features.iter().enumerate();
@@ -1234,6 +1265,12 @@ impl Inner {
         }
     }
 
+    /// Whether an authentication is under way that nothing may come into.
+    fn is_exclusive(&self) -> bool {
+        let negotiation = self.negotiation.as_ref();
+        negotiation.is_some_and(|negotiation| negotiation.shared.is_exclusive)
+    }
+
     /// The feature that waits for the answer to that ticket.
     fn waiting_for(&self, ticket: Ticket, kind: FeatureKind) -> Option<usize> {
         let negotiation = self.negotiation.as_ref()?;
@@ -1242,7 +1279,7 @@ impl Inner {
             _ => return None,
         };
         let slot = negotiation.features.get(index)?;
-        (slot.feature.kind() == kind).then_some(index)
+        (slot.feature.awaits() == kind).then_some(index)
     }
 
     fn may_send(&self) -> Result<(), Misuse> {

@@ -11,6 +11,7 @@ use xmpp_xml::Limits;
 use super::component::{Audience, ComponentSecret, Login};
 use super::framing::{Framing, Wire};
 use super::management::ManagementConfig;
+use super::sasl2::Sasl2;
 use crate::jid::Jid;
 
 /// How the side that connects negotiates a stream.
@@ -39,6 +40,7 @@ pub struct InitiatorConfig {
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
+    pub(super) sasl2: Option<Sasl2>,
 }
 
 impl InitiatorConfig {
@@ -70,6 +72,7 @@ impl InitiatorConfig {
             close_timeout: CLOSE_TIMEOUT,
             keepalive: Some(KEEPALIVE),
             management: None,
+            sasl2: None,
         }
     }
 
@@ -147,6 +150,14 @@ impl InitiatorConfig {
         self
     }
 
+    /// Authenticates by the second profile (XEP-0388) where the server offers it under TLS, which saves several
+    /// round trips: resource, stream management and resumption come with it. Default: not.
+    #[must_use]
+    pub fn sasl2(mut self, sasl2: Sasl2) -> Self {
+        self.sasl2 = Some(sasl2);
+        self
+    }
+
     /// Asks for stream management (XEP-0198) where the server offers it. Default: not.
     #[must_use]
     pub fn management(mut self, management: ManagementConfig) -> Self {
@@ -173,6 +184,7 @@ pub struct ReceiverConfig {
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
+    pub(super) sasl2: bool,
     pub(super) client_state: bool,
     pub(super) announce_limits: bool,
     pub(super) idle_timeout: Option<Duration>,
@@ -211,6 +223,7 @@ impl ReceiverConfig {
             close_timeout: CLOSE_TIMEOUT,
             keepalive: None,
             management: None,
+            sasl2: false,
             client_state: false,
             announce_limits: false,
             idle_timeout: None,
@@ -322,6 +335,14 @@ impl ReceiverConfig {
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
         self.keepalive = interval;
+        self
+    }
+
+    /// Offers the second profile of SASL (XEP-0388) under TLS, with Bind 2 (XEP-0386) and what may be enabled or
+    /// resumed with it, and tells the channel-binding types (XEP-0440). Default: not.
+    #[must_use]
+    pub fn sasl2(mut self, offered: bool) -> Self {
+        self.sasl2 = offered;
         self
     }
 

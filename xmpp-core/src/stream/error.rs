@@ -49,6 +49,9 @@ pub enum Error {
     /// The server refused the credentials: wrong password, unknown or disabled account. The stream was
     /// closed.
     Authentication(SaslFailure),
+    /// The server demands more than a mechanism, and none of it is known here (XEP-0388 §2.6.3): a second
+    /// factor, for instance. The stream was closed.
+    UnknownTasks(Vec<String>),
     /// The server refused to bind a resource, `conflict` for one that is in use. The stream was closed.
     Bind(Box<StanzaError>),
     /// The peer stayed silent too long in that state.
@@ -81,6 +84,7 @@ impl Error {
             | Self::NotOffered(_)
             | Self::UnknownFeature { .. }
             | Self::TlsRefused
+            | Self::UnknownTasks(_)
             | Self::Bind(_) => Blame::Peer,
             Self::NoCommonMechanism { reason, .. } | Self::Sasl(reason) => match reason.blame() {
                 xmpp_sasl::Blame::Peer => Blame::Peer,
@@ -133,6 +137,9 @@ impl fmt::Display for Error {
             Self::Sasl(error) => write!(f, "authentication was broken off: {error}"),
             Self::Authentication(failure) => {
                 write!(f, "the server refused the credentials: {failure}")
+            }
+            Self::UnknownTasks(tasks) => {
+                write!(f, "the server demands unknown tasks: {}", tasks.join(", "))
             }
             Self::Bind(error) => write!(f, "the server refused to bind a resource: {error}"),
             Self::Timeout(state) => write!(f, "the peer did not answer in time {state}"),

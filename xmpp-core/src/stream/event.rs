@@ -8,6 +8,7 @@ use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredC
 
 use super::error::Error;
 use super::management::ManagedSession;
+use super::sasl2::UserAgent;
 use crate::error::StanzaCondition;
 use crate::jid::Jid;
 
@@ -41,6 +42,9 @@ pub enum Event {
         /// Initiator, after SCRAM: the keys, which a client may keep
         /// ([`Credentials::cached`](xmpp_sasl::Credentials::cached)) to save their derivation next time.
         keys: Option<DerivedKeys>,
+        /// Receiver, with SASL2: the client's installation, if it says which. Nobody else may learn of its
+        /// identifier (XEP-0388 §2.3).
+        user_agent: Option<Box<UserAgent>>,
     },
     /// Receiver: answer with [`handle_bind`](super::Stream::handle_bind). Until then no input is taken.
     Bind {
@@ -49,7 +53,8 @@ pub enum Event {
         /// The full address to bind: with the resource that the client asks for, or else with one that
         /// nobody can guess.
         jid: Jid,
-        /// Whether the client asked for the resource.
+        /// Whether the client asked for the resource. With Bind 2 (XEP-0386) it never does: the address
+        /// begins with its tag, if it has one.
         requested: bool,
     },
     /// Receiver of components: one wants to serve a domain. Answer with

@@ -42,6 +42,8 @@ pub(super) enum Wire {
 /// What came in.
 pub(super) enum Arrival<'a> {
     Nothing,
+    /// White space between elements.
+    Space,
     Header(ElementRef<'a>),
     Element(ElementRef<'a>),
     /// The peer's closing tag, perhaps with where to go instead.
@@ -71,6 +73,7 @@ impl Wire {
                     Some(XmlEvent::Header(header)) => Arrival::Header(header),
                     Some(XmlEvent::Element(element)) => Arrival::Element(element),
                     Some(XmlEvent::End) => Arrival::End(None),
+                    Some(XmlEvent::Whitespace) => Arrival::Space,
                     Some(_) | None => Arrival::Nothing,
                 })
             }

@@ -31,10 +31,11 @@ mod session;
 pub use session::{ManagedSession, SessionError};
 
 pub(super) use feature::{
-    EnableInitiator, ManagementReceiver, ResumeInitiator, condition, not_resumed,
+    EnableInitiator, ManagementReceiver, ResumeInitiator, condition, not_resumed, resumed, take_up,
+    write_resume, write_resumed,
 };
 use queue::TooHigh;
-use session::Limits;
+use session::{ID_BYTES, Limits};
 
 /// How a stream is managed (XEP-0198). Costs the memory of what is unacknowledged.
 ///
@@ -139,6 +140,10 @@ impl ManagementConfig {
         self
     }
 
+    pub(super) fn allows_resumption(&self) -> bool {
+        self.resumption.is_some()
+    }
+
     pub(super) fn write_enable(&self, writer: &mut Writer<'_>) {
         writer.start("enable", ns::STREAM_MANAGEMENT);
         if let Some(max) = self.resumption {
@@ -195,6 +200,23 @@ enum Due {
     Unknown,
     Request(Instant),
     Timeout(Instant),
+}
+
+/// What a peer asks for in `<enable/>`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wish {
+    resumption: bool,
+    /// For how many seconds.
+    max: Option<u64>,
+}
+
+impl Wish {
+    pub(super) fn read(enable: ElementRef<'_>) -> Self {
+        Self {
+            resumption: is_true(enable, "resume"),
+            max: enable.attribute("max").and_then(|max| max.parse().ok()),
+        }
+    }
 }
 
 /// What became of an element of stream management.
@@ -255,6 +277,10 @@ impl Management {
 
     pub(super) fn into_session(self) -> Option<ManagedSession> {
         (self.stage != Stage::Offered).then_some(self.session)
+    }
+
+    pub(super) fn is_resumable(&self) -> bool {
+        self.session.is_resumable()
     }
 
     /// Sends again what the peer has not handled.
@@ -351,7 +377,8 @@ impl Management {
                 return Ok(Outcome::Refused);
             }
             ("enable", Stage::Offered) => {
-                self.enable(element, output);
+                self.enable(Wish::read(element));
+                write(output, |writer| self.write_enabled(writer));
                 tell(Event::Managed {
                     resumable: self.session.is_resumable(),
                 });
@@ -388,38 +415,30 @@ impl Management {
     }
 
     /// Receiver: the peer enables it.
-    fn enable(&mut self, element: ElementRef<'_>, output: &mut Vec<u8>) {
+    pub(super) fn enable(&mut self, wish: Wish) {
         self.stage = Stage::On;
-        let granted = self
-            .config
-            .resumption
-            .filter(|_| is_true(element, "resume"));
-        match granted {
+        match self.config.resumption.filter(|_| wish.resumption) {
             Some(most) => {
-                let wish = element.attribute("max").and_then(|max| max.parse().ok());
                 let most = most.as_secs();
-                let max = wish.map_or(most, |wish: u64| wish.min(most)).max(1);
+                let max = wish.max.map_or(most, |max| max.min(most)).max(1);
                 self.session.0.max = Some(Duration::from_secs(max));
-                self.session.0.location = self.config.location.as_deref().map(Box::from);
+                let location = self.config.location.as_deref();
+                self.session.0.location = location.filter(|l| is_writable(l)).map(Box::from);
             }
             None => self.session.0.id = None,
         }
+    }
+
+    /// Receiver: writes that it is enabled.
+    pub(super) fn write_enabled(&self, writer: &mut Writer<'_>) {
         let session = &self.session;
-        // Only the location is free text of the configuration; without it nothing can be refused.
-        for location in [session.location(), None] {
-            let is_written = write(output, |writer| {
-                writer.start("enabled", ns::STREAM_MANAGEMENT);
-                if let (Some(id), Some(max)) = (session.id(), session.0.max) {
-                    writer.attribute("id", id).attribute("resume", "true");
-                    writer.attribute_value("max", &max.as_secs());
-                    writer.attribute_opt("location", location);
-                }
-                writer.end();
-            });
-            if is_written {
-                return;
-            }
+        writer.start("enabled", ns::STREAM_MANAGEMENT);
+        if let (Some(id), Some(max)) = (session.id(), session.max()) {
+            writer.attribute("id", id).attribute("resume", "true");
+            writer.attribute_value("max", &max.as_secs());
+            writer.attribute_opt("location", session.location());
         }
+        writer.end();
     }
 
     /// Initiator: the peer has enabled it.
@@ -431,7 +450,7 @@ impl Management {
         }
         let id = element
             .attribute("id")
-            .filter(|id| !id.is_empty() && id.len() <= session::ID_BYTES);
+            .filter(|id| !id.is_empty() && id.len() <= ID_BYTES);
         if self.config.resumption.is_none() || !is_true(element, "resume") {
             return;
         }
@@ -475,11 +494,19 @@ impl Management {
     }
 }
 
-/// Says whether XML could carry it.
-fn write(output: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) -> bool {
+/// Writes what cannot be malformed.
+fn write(output: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) {
     let mut writer = Writer::in_stream(output, ns::CLIENT);
     write(&mut writer);
-    writer.finish().is_ok()
+    let _ = writer.finish();
+}
+
+/// Whether XML can carry a text of the configuration.
+fn is_writable(text: &str) -> bool {
+    let element = Element::build(|writer| {
+        writer.start("x", "").text(text).end();
+    });
+    element.is_ok()
 }
 
 /// Writes `<failed/>`.
@@ -489,6 +516,18 @@ pub(super) fn failed(condition: StanzaCondition, handled: Option<u32>, writer: &
         writer.attribute_value("h", &handled);
     }
     writer.empty(condition.as_str(), ns::STANZA_ERRORS).end();
+}
+
+/// Which session a request to resume is for, and what the peer has handled of it. An identifier that is too long is
+/// nobody's.
+pub(super) fn asked_for(resume: ElementRef<'_>) -> Option<(Box<str>, u32)> {
+    let id = resume.attribute("previd")?;
+    let id = if id.len() > ID_BYTES {
+        Box::default()
+    } else {
+        Box::from(id)
+    };
+    Some((id, count(resume)?))
 }
 
 /// What the peer says it has handled.

@@ -20,6 +20,7 @@ use super::management::{
 };
 use super::offers::{self, Offers};
 use super::sasl::{SaslInitiator, SaslReceiver};
+use super::sasl2::{Sasl2Initiator, Sasl2Receiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
 use super::{Encryption, InitiatorConfig, ReceiverConfig};
@@ -34,6 +35,11 @@ use crate::ns;
 /// and handles what the peer picks.
 pub(super) trait Feature: Send + Sync {
     fn kind(&self) -> FeatureKind;
+
+    /// What the open ticket is about.
+    fn awaits(&self) -> FeatureKind {
+        self.kind()
+    }
 
     /// The element that lists it in `<stream:features/>`.
     fn element(&self) -> (&'static str, &'static str);
@@ -97,6 +103,10 @@ pub(super) enum Progress {
     Handshake,
     /// Both sides begin a new stream on the same connection.
     Restart,
+    /// New features follow on the same stream.
+    Features,
+    /// Receiver: a resource is bound; new features follow, and then stanzas.
+    Bound,
     /// The next feature is due.
     Done,
 }
@@ -181,6 +191,12 @@ pub(super) struct Shared {
     pub(super) channel: Channel,
     /// The identifier of the current stream.
     pub(super) id: Option<Box<str>>,
+    /// Initiator: whether the receiver was told that the client begins inactive.
+    pub(super) is_inactive: bool,
+    /// Receiver: how often authentication has failed.
+    pub(super) failures: u8,
+    /// Receiver: nothing may come in but what belongs to SASL2.
+    pub(super) is_exclusive: bool,
     /// Receiver: the domain that the peer wants.
     pub(super) host: Option<Jid>,
     /// Receiver: who the peer says it is, in the header of the current stream.
@@ -305,6 +321,9 @@ impl Negotiation {
                 if encryption == Encryption::Required {
                     features.push(Box::new(StartTlsInitiator));
                 }
+                if let Some(sasl2) = &config.sasl2 {
+                    features.push(Box::new(Sasl2Initiator::new(sasl2.clone())));
+                }
                 features.push(Box::new(SaslInitiator::new(secure)));
                 if config.management.is_some() {
                     features.push(Box::new(ResumeInitiator));
@@ -317,6 +336,9 @@ impl Negotiation {
             }
             Config::Receiver(config) => {
                 features.push(Box::new(StartTlsReceiver::new(encryption)));
+                if config.sasl2 {
+                    features.push(Box::new(Sasl2Receiver::default()));
+                }
                 features.push(Box::new(SaslReceiver::new(secure)));
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
@@ -335,6 +357,9 @@ impl Negotiation {
                 facts: Facts::NONE,
                 channel: Channel::cleartext(),
                 id: None,
+                is_inactive: false,
+                failures: 0,
+                is_exclusive: false,
                 host: None,
                 from: None,
                 account: None,

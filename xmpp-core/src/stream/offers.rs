@@ -1,6 +1,8 @@
-//! What a receiver tells among its features that needs no negotiation: client state indication (XEP-0352) and the
-//! limits of the stream (XEP-0478).
+//! What a receiver tells among its features that needs no negotiation: client state indication (XEP-0352), the
+//! limits of the stream (XEP-0478) and the channel-binding types (XEP-0440).
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use xmpp_xml::{ElementRef, Writer};
@@ -9,8 +11,10 @@ use super::ReceiverConfig;
 use crate::ns;
 
 /// What the last list of features said.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Offers {
+    /// The channel-binding types of the server (XEP-0440).
+    pub(super) binding_kinds: Vec<String>,
     pub(super) client_state: bool,
     /// The size of the largest first-level element that is accepted.
     pub(super) max_bytes: Option<u32>,
@@ -25,7 +29,12 @@ impl Offers {
             let limit = limits?.child(name, ns::STREAM_LIMITS)?;
             limit.text().trim().parse::<u32>().ok()
         };
+        let kinds = features.child("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
+        let kinds = kinds.into_iter().flat_map(ElementRef::children);
+        let kinds = kinds.filter(|kind| kind.is("channel-binding", ns::SASL_CHANNEL_BINDING));
+        let kinds = kinds.filter_map(|kind| kind.attribute("type"));
         Self {
+            binding_kinds: kinds.map(|kind| kind.into_owned()).collect(),
             client_state: features.child("csi", ns::CLIENT_STATE).is_some(),
             max_bytes: limit("max-bytes").filter(|bytes| *bytes > 0),
             idle: limit("idle-seconds")

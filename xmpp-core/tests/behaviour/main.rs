@@ -18,6 +18,7 @@ mod management;
 mod negotiation;
 mod offers;
 mod routing;
+mod sasl2;
 mod stanzas;
 mod support;
 mod websocket;

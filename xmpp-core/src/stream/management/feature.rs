@@ -5,8 +5,7 @@ use alloc::boxed::Box;
 use xmpp_xml::{ElementRef, Writer};
 
 use super::queue::low;
-use super::session::ID_BYTES;
-use super::{Management, Resumption, count, failed, too_high};
+use super::{Management, ManagementConfig, Resumption, asked_for, count, failed, too_high};
 use crate::error::{StanzaCondition, StreamCondition};
 use crate::ns;
 use crate::stream::error::{Error, FeatureKind};
@@ -180,7 +179,10 @@ impl Feature for EnableInitiator {
             return Ok(Progress::Done);
         };
         let (config, jid) = (config.clone(), jid.clone());
-        if let Some(config) = &config.management {
+        // It may be enabled since the resource was bound.
+        if let Some(config) = &config.management
+            && context.shared.management.is_none()
+        {
             context.write(|writer| config.write_enable(writer))?;
             context.shared.management = Some(Management::requested(jid, config.clone()));
         }
@@ -215,11 +217,13 @@ impl Feature for ManagementReceiver {
     }
 
     fn prohibited(&self) -> Facts {
-        Facts::BOUND
+        Facts::RESUMED
     }
 
-    fn list(&self, _: &Shared, writer: &mut Writer<'_>) {
-        writer.empty("sm", ns::STREAM_MANAGEMENT);
+    fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
+        if shared.management.is_none() {
+            writer.empty("sm", ns::STREAM_MANAGEMENT);
+        }
     }
 
     fn takes(&self, element: ElementRef<'_>) -> bool {
@@ -245,7 +249,7 @@ impl Feature for ManagementReceiver {
                 return Err(violation(StreamCondition::UnsupportedStanzaType, text));
             }
         }
-        let (Some(id), Some(handled)) = (element.attribute("previd"), count(element)) else {
+        let Some((id, handled)) = asked_for(element) else {
             context.write(|writer| failed(StanzaCondition::BadRequest, None, writer))?;
             return Ok(Progress::Open);
         };
@@ -253,16 +257,16 @@ impl Feature for ManagementReceiver {
             return self.refuse(context);
         };
         let config = context.shared.management_config();
-        if config.is_none_or(|config| config.resumption.is_none()) {
+        if !config.is_some_and(ManagementConfig::allows_resumption) {
             let condition = StanzaCondition::FeatureNotImplemented;
             context.write(|writer| failed(condition, None, writer))?;
             return Ok(Progress::Open);
         }
-        if id.len() > ID_BYTES {
+        if id.is_empty() {
             context.write(|writer| failed(StanzaCondition::ItemNotFound, None, writer))?;
             return Ok(Progress::Open);
         }
-        (self.id, self.handled) = (Box::from(id), handled);
+        (self.id, self.handled) = (id, handled);
         let ticket = context.shared.ticket();
         context.events.push_back(Event::Resume {
             ticket,

@@ -246,7 +246,7 @@ impl ManagedSession {
     }
 
     /// The count of what was handled, as it goes over the wire.
-    pub(super) fn h(&self) -> u32 {
+    pub(in crate::stream) fn h(&self) -> u32 {
         low(self.0.handled)
     }
 }
