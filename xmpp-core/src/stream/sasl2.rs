@@ -351,7 +351,8 @@ impl Feature for Sasl2Initiator {
         let features = features.filter(|feature| feature.is("feature", ns::BIND2));
         let features = features.filter_map(|feature| feature.attribute("var"));
         self.inline = features.map(|var| var.into_owned()).collect();
-        true
+        // Some mechanisms are offered by the first profile only.
+        !self.offered.is_empty()
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {

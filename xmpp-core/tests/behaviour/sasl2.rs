@@ -132,6 +132,22 @@ fn it_is_offered_only_under_tls() {
 }
 
 #[test]
+fn an_offer_without_mechanisms_leaves_the_first_profile() {
+    let features = format!(
+        "<authentication xmlns='{SASL2}'/><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+         <mechanism>SCRAM-SHA-256</mechanism></mechanisms>"
+    );
+    let client = Side::secured_client(client(), &features);
+    assert!(
+        client
+            .said
+            .contains("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"),
+        "{}",
+        client.said
+    );
+}
+
+#[test]
 fn a_client_is_bound_in_one_round_and_no_stream_begins_anew() {
     let pair = established(client(), server());
     let (client, server) = (&pair.client, &pair.server);
