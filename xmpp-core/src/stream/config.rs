@@ -11,7 +11,7 @@ use xmpp_xml::Limits;
 use super::component::{Audience, ComponentSecret, Login};
 use super::framing::{Framing, Wire};
 use super::management::ManagementConfig;
-use super::sasl2::Sasl2;
+use super::sasl2::{ResourceSecret, Sasl2};
 use crate::jid::Jid;
 
 /// How the side that connects negotiates a stream.
@@ -185,6 +185,7 @@ pub struct ReceiverConfig {
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
     pub(super) sasl2: bool,
+    pub(super) resource_secret: Option<ResourceSecret>,
     pub(super) client_state: bool,
     pub(super) announce_limits: bool,
     pub(super) idle_timeout: Option<Duration>,
@@ -224,6 +225,7 @@ impl ReceiverConfig {
             keepalive: None,
             management: None,
             sasl2: false,
+            resource_secret: None,
             client_state: false,
             announce_limits: false,
             idle_timeout: None,
@@ -343,6 +345,16 @@ impl ReceiverConfig {
     #[must_use]
     pub fn sasl2(mut self, offered: bool) -> Self {
         self.sasl2 = offered;
+        self
+    }
+
+    /// With Bind 2, proposes the same resource to an installation each time that it comes with the same tag
+    /// (XEP-0386 §3.2.1), so that a new stream of it takes the place of an old one. Resources are derived from the
+    /// secret, which nobody may guess and which is kept as long as they are to last; the installation's identifier
+    /// cannot be told from them. Default: a new resource each time.
+    #[must_use]
+    pub fn stable_resources(mut self, secret: [u8; 32]) -> Self {
+        self.resource_secret = Some(ResourceSecret::new(secret));
         self
     }
 

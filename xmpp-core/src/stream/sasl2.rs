@@ -5,9 +5,12 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
+use sha2::{Digest, Sha256};
 use xmpp_sasl::{Client, Condition, Failure, MessageError, Step, wire};
 use xmpp_xml::{ElementRef, Writer};
+use zeroize::Zeroizing;
 
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event};
@@ -173,6 +176,36 @@ impl UserAgent {
             }
         }
         writer.end();
+    }
+}
+
+/// What the resources of installations are derived from.
+#[derive(Clone)]
+pub(super) struct ResourceSecret(Zeroizing<[u8; 32]>);
+
+impl ResourceSecret {
+    pub(super) fn new(secret: [u8; 32]) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+
+    /// 128 bits in hexadecimal, which cannot be told from random ones.
+    fn resource(&self, account: &Jid, agent: &str, tag: &str) -> String {
+        let mut hash = Sha256::new().chain_update(self.0.as_slice());
+        for part in [account.as_str(), agent, tag] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let hash = hash.finalize();
+        let digits = hash.iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]);
+        digits
+            .map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'))
+            .collect()
+    }
+}
+
+impl fmt::Debug for ResourceSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResourceSecret(..)")
     }
 }
 
@@ -528,7 +561,7 @@ impl Sasl2Receiver {
             account,
             mechanism,
             keys: None,
-            user_agent: self.request.user_agent.take(),
+            user_agent: self.request.user_agent.clone(),
         });
         self.resume(context)
     }
@@ -566,7 +599,18 @@ impl Sasl2Receiver {
             return self.unbound(context);
         };
         let account = account.clone();
-        let unique = shared.entropy.token();
+        let agent = self
+            .request
+            .user_agent
+            .as_ref()
+            .and_then(|agent| agent.id());
+        let stable = match &shared.config {
+            Config::Receiver(config) => config.resource_secret.as_ref().zip(agent),
+            Config::Initiator(_) => None,
+        };
+        let tag = request.tag.as_deref().unwrap_or_default();
+        let stable = stable.map(|(secret, agent)| secret.resource(&account, agent, tag));
+        let unique = stable.unwrap_or_else(|| shared.entropy.token());
         let tagged = request.tag.as_deref().map(|tag| format!("{tag}/{unique}"));
         let tagged = tagged.and_then(|resource| account.with_resource(&resource).ok());
         let Some(jid) = tagged.or_else(|| account.with_resource(&unique).ok()) else {

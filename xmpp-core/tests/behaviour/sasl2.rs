@@ -8,8 +8,9 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaCondition, StreamCondition};
 use xmpp_core::stream::{
     Blame, Encryption, Error, Event, InitiatorConfig, ManagedSession, ManagementConfig,
-    ReceiverConfig, Sasl2, TlsInfo, UserAgent,
+    ReceiverConfig, Sasl2, Stream, TlsInfo, UserAgent,
 };
+use xmpp_core::time::Instant;
 use xmpp_sasl::{Condition, Mechanism, wire};
 
 const SASL2: &str = "urn:xmpp:sasl:2";
@@ -480,6 +481,42 @@ fn a_tag_that_cannot_be_in_a_resource_is_left_out() {
         let resource = server.stream.jid().unwrap().resource().unwrap();
         assert_eq!(resource.len(), 32, "{resource}");
     }
+}
+
+#[test]
+fn an_installation_keeps_its_resource_where_that_is_wanted() {
+    let config = || {
+        let config = plain_server().encryption(Encryption::Direct);
+        config.sasl2(true).stable_resources([4; 32])
+    };
+    assert!(!format!("{:?}", config()).contains("4, 4"));
+    let resource = |agent: &str, tag: &str, seed: u8| {
+        let entropy = Entropy::from_seed([seed; 32]);
+        let mut server = Side::new(Stream::receiver(config(), entropy, Instant::ORIGIN));
+        server.secure();
+        server.hear(HEADER);
+        server.hear(&authenticate(&format!(
+            "{agent}<bind xmlns='urn:xmpp:bind:0'><tag>{tag}</tag></bind>"
+        )));
+        server.stream.jid().unwrap().resource().unwrap().to_owned()
+    };
+    let id = "d4565fa7-4d72-4749-b3d3-740edbf87770";
+    let agent = format!("<user-agent id='{id}'/>");
+    let first = resource(&agent, "Balcony", 1);
+    assert_eq!(first, resource(&agent, "Balcony", 2));
+    assert_eq!(first.strip_prefix("Balcony/").map(str::len), Some(32));
+    assert!(!first.contains("d4565fa7"));
+    let other = agent.replace("7770", "7771");
+    let mut others = vec![
+        resource(&agent, "Window", 1).replace("Window", "Balcony"),
+        resource(&other, "Balcony", 1),
+        resource("", "Balcony", 1),
+        resource("", "Balcony", 2),
+        first,
+    ];
+    others.sort();
+    others.dedup();
+    assert_eq!(others.len(), 5, "{others:?}");
 }
 
 #[test]
