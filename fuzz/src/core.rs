@@ -113,7 +113,10 @@ impl Side {
         let Ok(domain) = Jid::parse("example.com") else {
             unreachable!("a valid address");
         };
-        let config = ReceiverConfig::new(domain, sasl).encryption(encryption);
+        let config = ReceiverConfig::new(domain, sasl)
+            .encryption(encryption)
+            .sasl2(true)
+            .client_state(true);
         let entropy = Entropy::from_seed([2; 32]);
         Self::new(Stream::receiver(config, entropy, Instant::ORIGIN))
     }
@@ -168,10 +171,11 @@ impl Side {
                     self.tickets.push((ticket, Some(jid)));
                 }
                 Event::Authenticated { .. } => self.authenticated = true,
-                Event::Established { jid } => {
+                Event::Established { jid, .. } => {
                     assert!(self.authenticated && jid.is_full());
                     self.established = true;
                 }
+                Event::ClientState { .. } => {}
                 event => self.end = Some(event),
             }
         }

@@ -9,6 +9,7 @@
 pub mod core;
 pub mod differential;
 pub mod forms;
+pub mod management;
 pub mod sasl;
 pub mod sensordata;
 pub mod xml;
@@ -64,5 +65,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "forms",
         run: forms::forms,
+    },
+    Target {
+        name: "management",
+        run: management::management,
     },
 ];

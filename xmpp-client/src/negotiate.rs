@@ -69,7 +69,7 @@ pub(crate) async fn negotiate(
                     connection = start_tls(connection, &tls, &domain, &mut stream, clock).await?;
                     (used, received) = (0, 0);
                 }
-                Event::Established { jid } => {
+                Event::Established { jid, .. } => {
                     let input = buffer.get(used..received).unwrap_or_default().to_vec();
                     let transport = Transport {
                         connection,

@@ -1,9 +1,8 @@
 //! XMPP addresses, stanzas, errors and stream negotiation, without I/O.
 //!
-//! **What everything stands on**
-//!
-//! - [`stream`]: one machine for both sides of a client-to-server stream: header, STARTTLS, SASL, resource
-//!   binding, stanzas, closing.
+//! - [`stream`]: one machine for both sides of a client-to-server stream: header, STARTTLS, SASL in both
+//!   profiles, resource binding, stream management and resumption, stanzas, closing; over TCP and WebSocket, and
+//!   for components.
 //! - [`stanza`]: message, presence and IQ, as views over what arrived and as builders that write straight
 //!   into the output. [`error`]: what is wrong with a stanza or a stream. [`language`]: the best of several
 //!   texts.
@@ -174,6 +173,9 @@
 //! | attempts to bind | 5 | [`bind_attempts`](stream::ReceiverConfig::bind_attempts) |
 //! | time for the negotiation | 60 s | [`negotiation_timeout`](stream::ReceiverConfig::negotiation_timeout) |
 //! | time for closing | 5 s | [`close_timeout`](stream::ReceiverConfig::close_timeout) |
+//! | stanzas that wait for acknowledgement | 1,000 | [`queue_stanzas`](stream::ManagementConfig::queue_stanzas) |
+//! | their bytes | 1,048,576 | [`queue_bytes`](stream::ManagementConfig::queue_bytes) |
+//! | time for an acknowledgement | 60 s | [`acknowledgement_timeout`](stream::ManagementConfig::acknowledgement_timeout) |
 //! | open requests | 1,024 | [`request_limit`](mux::Mux::request_limit) |
 //! | octets of a part of an address | 1,023 | [`MAX_PART_BYTES`](jid::MAX_PART_BYTES) |
 //!

@@ -16,6 +16,22 @@ pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// Resource binding (RFC 6120 §7).
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// Stream management (XEP-0198).
+pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
+/// Of what opens and closes a stream over WebSocket (RFC 7395 §3.3.2).
+pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+/// Of the stream between a component and its server (XEP-0114).
+pub const COMPONENT_ACCEPT: &str = "jabber:component:accept";
+/// The second profile of SASL (XEP-0388).
+pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// Channel-binding types (XEP-0440).
+pub const SASL_CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// Resource binding within authentication (XEP-0386).
+pub const BIND2: &str = "urn:xmpp:bind:0";
+/// Client state indication (XEP-0352).
+pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
+/// The limits of a stream (XEP-0478).
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// The session of RFC 3921 §3, which does nothing any more (RFC 6121, appendix E).
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// Roster management (RFC 6121 §2).

@@ -1,7 +1,8 @@
 //! Streams (RFC 6120 §4 to §7): one machine for both sides of a client-to-server stream, without I/O.
 //!
 //! A [`Stream`] negotiates by itself: header, STARTTLS, SASL, resource binding, each as often as it is
-//! due. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
+//! due; or by [SASL2](Sasl2) in one round trip. It runs over TCP or [WebSocket](Framing), between client and
+//! server or [component](InitiatorConfig::component) and server. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
 //! where it stands, and writes those that are sent straight into its output.
 //!
 //! # Driving a stream
@@ -38,17 +39,52 @@
 //! elsewhere meanwhile, for instance with [`Writer::in_stream`] into a buffer of the caller's, and given
 //! to [`Stream::send_bytes`].
 //!
+//! # When the connection is lost
+//!
+//! A stream with [management](ManagementConfig) (XEP-0198) keeps what the peer has not acknowledged. Once it has
+//! ended, [`Stream::take_session`] gives its session; an initiator gives that to its next stream, and a receiver
+//! keeps it until it is asked for:
+//!
+//! ```
+//! use xmpp_core::stream::{Event, ManagedSession, Resumption, Stream};
+//! use xmpp_core::time::Instant;
+//!
+//! /// The initiator connects again.
+//! fn connect_again(lost: &mut Stream, next: &mut Stream) {
+//!     if let Some(session) = lost.take_session().filter(|session| session.is_resumable()) {
+//!         // Whether it goes on, `Event::Established` tells.
+//!         let _ = next.resume(session);
+//!     }
+//! }
+//!
+//! /// The receiver is asked for a session that it keeps.
+//! fn answer(stream: &mut Stream, event: Event, kept: &mut Vec<ManagedSession>, now: Instant) {
+//!     let Event::Resume { ticket, id, .. } = event else {
+//!         return;
+//!     };
+//!     let found = kept.iter().position(|session| session.id() == Some(&*id));
+//!     let answer = match found {
+//!         Some(index) => Resumption::Found(kept.remove(index)),
+//!         None => Resumption::Unknown,
+//!     };
+//!     if let Err((_, Resumption::Found(session))) = stream.handle_resume(ticket, answer, now) {
+//!         kept.push(session); // the stream has ended meanwhile
+//!     }
+//! }
+//! ```
+//!
 //! The [front page](crate) has two machines that talk to each other from header to closing tag.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use xmpp_sasl::Channel;
-use xmpp_xml::{ElementRef, Event as XmlEvent, Limits, Parser, STREAM_END, Scratch, Writer};
+use xmpp_xml::{ElementRef, Limits, Parser, Scratch, Writer};
 
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StanzaError, StreamCondition, StreamError};
@@ -58,18 +94,34 @@ use crate::stanza::{IqBuilder, StanzaKind, error_reply};
 use crate::time::Instant;
 
 mod bind;
+mod component;
 mod config;
 mod error;
 mod event;
+mod framing;
 mod header;
+mod management;
 mod negotiation;
+mod offers;
+mod outgoing;
 mod sasl;
+mod sasl2;
 mod session;
 mod starttls;
 
+pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use framing::Framing;
+pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
+pub use sasl2::{Sasl2, UserAgent};
+
+use component::check_addresses;
+use framing::{Arrival, Wire, is_secure, write_message};
+use management::{Management, Outcome, not_resumed};
+use offers::Offers;
+use outgoing::elements;
 
 use negotiation::{
     Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
@@ -89,7 +141,19 @@ struct Inner {
     config: Config,
     stage: Stage,
     negotiation: Option<Box<Negotiation>>,
+    management: Option<Box<Management>>,
+    /// What is left of the management when the stream is over.
+    session: Option<ManagedSession>,
+    offers: Offers,
+    /// Initiator: whether the peer takes it for active.
+    is_active: bool,
+    /// When to see whether something came in.
+    idle: Option<Instant>,
+    /// Whether something came in since.
+    has_heard: bool,
     output: Vec<u8>,
+    /// How much of the output was given away in messages.
+    transmitted: usize,
     events: VecDeque<Event>,
     jid: Option<Jid>,
     id: Option<Box<str>>,
@@ -192,7 +256,14 @@ impl Stream {
                 config,
                 stage: Stage::Negotiating,
                 negotiation: Some(Box::new(negotiation)),
+                management: None,
+                session: None,
+                offers: Offers::default(),
+                is_active: true,
+                idle: None,
+                has_heard: false,
                 output: Vec::new(),
+                transmitted: 0,
                 events: VecDeque::new(),
                 jid: None,
                 id: None,
@@ -248,11 +319,22 @@ impl Stream {
         self.inner.id.as_deref()
     }
 
+    /// The session of a managed stream (XEP-0198): from [`Event::Managed`] on, on an initiator from
+    /// [`Event::Established`] on if the server offers management. `None` before, without management, and after
+    /// the stream's end.
+    #[must_use]
+    pub fn session(&self) -> Option<&ManagedSession> {
+        self.inner.management.as_ref()?.session()
+    }
+
     /// How many bytes wait for [`poll_transmit`](Self::poll_transmit). A peer that never reads makes
     /// this grow: whoever sends decides how much is too much.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.inner.output.len()
+        self.inner
+            .output
+            .len()
+            .saturating_sub(self.inner.transmitted)
     }
 
     /// Bytes have arrived. Takes one step: gives the next stanza, or nothing after anything else. Then
@@ -277,13 +359,16 @@ impl Stream {
             }
             Stage::Established | Stage::Closing => {}
         }
-        match self.parser.next(scratch, input) {
-            Ok(Some(XmlEvent::Element(element))) => {
-                return self.inner.accept(element).then_some(element);
+        self.inner.has_heard |= !input.is_empty();
+        let wire = self.inner.config.wire();
+        match wire.read(true, &mut self.parser, scratch, input) {
+            Ok(Arrival::Element(element)) => {
+                return self.inner.accept(element, now).then_some(element);
             }
-            Ok(Some(XmlEvent::End)) => self.inner.handle_end(),
-            Ok(_) => {}
-            Err(fault) => self.inner.end_with(Error::Xml(fault)),
+            Ok(Arrival::End(redirection)) => self.inner.handle_end(redirection),
+            Ok(Arrival::Header(header)) => self.inner.end_with(unexpected(header)),
+            Ok(Arrival::Nothing | Arrival::Space) => {}
+            Err(error) => self.inner.end_with(error),
         }
         if self.inner.stage == Stage::Closed {
             *input = &[];
@@ -351,6 +436,41 @@ impl Stream {
         self.handle_answer(ticket, Answer::Bind(answer), FeatureKind::Bind, now)
     }
 
+    /// The application answers [`Event::Resume`].
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; the answer comes back.
+    pub fn handle_resume(
+        &mut self,
+        ticket: Ticket,
+        answer: Resumption,
+        now: Instant,
+    ) -> Result<(), (Misuse, Resumption)> {
+        let Some(index) = self.inner.waiting_for(ticket, FeatureKind::Management) else {
+            return Err((Misuse::UnknownTicket, answer));
+        };
+        self.answer(index, Answer::Resume(answer), now);
+        Ok(())
+    }
+
+    /// The application answers [`Event::Component`]: with the secret of that domain, or with why it is not
+    /// served: `host-unknown`, or `conflict` when it is served already.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_component(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<ComponentSecret, StreamCondition>,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Component(answer);
+        self.handle_answer(ticket, answer, FeatureKind::Component, now)?;
+        let negotiation = self.inner.negotiation.as_ref();
+        self.inner.id = negotiation.and_then(|negotiation| negotiation.shared.id.clone());
+        Ok(())
+    }
+
     /// Time has passed: call this when [`poll_timeout`](Self::poll_timeout) says so. Earlier calls do
     /// nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -369,6 +489,7 @@ impl Stream {
             Stage::Closed => {}
         }
         self.inner.output.clear();
+        self.inner.transmitted = 0;
     }
 
     /// Sends one or several stanzas, written straight into the output.
@@ -382,11 +503,7 @@ impl Stream {
         let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
         write(&mut writer);
         writer.finish().map_err(Misuse::Write)?;
-        if self.inner.output.len() == before {
-            return Err(Misuse::NoStanza);
-        }
-        self.inner.has_sent = true;
-        Ok(())
+        self.inner.sent(before)
     }
 
     /// Sends complete stanzas that were written before with [`Writer::in_stream`] for `jabber:client`:
@@ -396,26 +513,84 @@ impl Stream {
     /// [`Misuse::NotEstablished`], [`Misuse::Closed`], or [`Misuse::NoStanza`] for no bytes.
     pub fn send_bytes(&mut self, stanzas: &[u8]) -> Result<(), Misuse> {
         self.inner.may_send()?;
-        if stanzas.is_empty() {
-            return Err(Misuse::NoStanza);
-        }
+        let before = self.inner.output.len();
         self.inner.output.extend_from_slice(stanzas);
-        self.inner.has_sent = true;
+        self.inner.sent(before)
+    }
+
+    /// Initiator: goes on with the session of a stream before, if the server still has it. The stream is told
+    /// before it is authenticated, best at once; its configuration has
+    /// [management](InitiatorConfig::management). When it is established the event says whether it was
+    /// resumed; when it fails before, [`take_session`](Self::take_session) gives the session back.
+    ///
+    /// # Errors
+    /// [`Misuse::NotResumable`], or [`Misuse::WrongAddress`] for the session of another account. The session comes
+    /// back.
+    pub fn resume(&mut self, session: ManagedSession) -> Result<(), (Misuse, ManagedSession)> {
+        let (Config::Initiator(config), Some(negotiation)) =
+            (&self.inner.config, &mut self.inner.negotiation)
+        else {
+            return Err((Misuse::NotResumable, session));
+        };
+        let shared = &mut negotiation.shared;
+        let is_late = shared.facts.contains(Facts::AUTHENTICATED) || shared.resuming.is_some();
+        if config.management.is_none() || is_late || !session.is_resumable() {
+            return Err((Misuse::NotResumable, session));
+        }
+        if session.jid().to_bare_ref() != config.jid.to_bare_ref() {
+            return Err((Misuse::WrongAddress, session));
+        }
+        shared.resuming = Some(session);
         Ok(())
+    }
+
+    /// Initiator: tells the server whether the user is looking (XEP-0352), if the server wants to know and does not
+    /// know it yet; gives whether it was told. A stream begins active, also one that was resumed.
+    ///
+    /// # Errors
+    /// [`Misuse::NotEstablished`] or [`Misuse::Closed`].
+    pub fn set_active(&mut self, active: bool) -> Result<bool, Misuse> {
+        self.inner.may_send()?;
+        if !self.inner.offers.client_state || self.inner.is_active == active {
+            return Ok(false);
+        }
+        let name = if active { "active" } else { "inactive" };
+        let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
+        writer.empty(name, ns::CLIENT_STATE);
+        writer.finish().map_err(Misuse::Write)?;
+        (self.inner.is_active, self.inner.has_sent) = (active, true);
+        Ok(true)
+    }
+
+    /// What is left of a managed stream that is over: the session, to be resumed by another stream or to
+    /// be searched for what was not acknowledged. Gives it once.
+    pub fn take_session(&mut self) -> Option<ManagedSession> {
+        self.inner.session.take()
     }
 
     /// Closes the stream. The peer may send on until it has closed too; wait for [`Event::Closed`], which
     /// comes in bounded time. Before the stream is established there is nothing to wait for.
     pub fn close(&mut self, now: Instant) {
+        self.close_for(None, now);
+    }
+
+    /// Receiver of a stream over WebSocket: closes it, and sends the client to another endpoint
+    /// (RFC 7395 §3.6.1). Over TCP [`fail`](Self::fail) does that with `see-other-host`.
+    pub fn redirect(&mut self, uri: &str, now: Instant) {
+        self.close_for(Some(uri), now);
+    }
+
+    fn close_for(&mut self, redirection: Option<&str>, now: Instant) {
         match self.inner.stage {
             Stage::Negotiating => {
-                self.inner.write_end();
+                self.inner.write_end(redirection);
                 self.inner.closed(false);
             }
             Stage::Established => {
-                self.inner.write_end();
+                self.inner.end_session();
+                self.inner.write_end(redirection);
                 self.inner.stage = Stage::Closing;
-                self.inner.keepalive = None;
+                (self.inner.keepalive, self.inner.idle) = (None, None);
                 self.inner.deadline = Some(now + self.inner.close_timeout());
             }
             Stage::Closing | Stage::Closed => {}
@@ -431,9 +606,15 @@ impl Stream {
     /// Moves what is to be sent behind what `out` holds; says whether there was anything. Where `out` is
     /// empty the buffers are exchanged, and nothing is copied: with an empty `Vec` of no capacity the
     /// stream is left without a buffer.
+    ///
+    /// Over [WebSocket](Framing::WebSocket) each call gives one message: send it, empty `out`, call again.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
         if self.inner.output.is_empty() {
             return false;
+        }
+        if self.inner.config.wire() == Wire::WebSocket {
+            self.inner.transmit_message(out);
+            return true;
         }
         if out.is_empty() {
             core::mem::swap(out, &mut self.inner.output);
@@ -451,10 +632,13 @@ impl Stream {
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.inner
-            .deadline
+        let management = self.inner.management.as_ref();
+        let management = management.and_then(|management| management.timeout());
+        let management = management.filter(|_| self.is_established());
+        let inner = &self.inner;
+        [inner.deadline, inner.keepalive, inner.idle, management]
             .into_iter()
-            .chain(self.inner.keepalive)
+            .flatten()
             .min()
     }
 
@@ -473,7 +657,10 @@ impl Stream {
             _ => {}
         }
         let before = input.len();
-        let event = self.parser.next(scratch, input);
+        let wire = self.inner.config.wire();
+        let is_open = negotiation.phase != Phase::Header;
+        let arrival = wire.read(is_open, &mut self.parser, scratch, input);
+        let is_header = matches!(arrival, Ok(Arrival::Header(_)));
         let taken = before.saturating_sub(input.len());
         if let Config::Receiver(config) = &self.inner.config
             && !negotiation.shared.facts.contains(Facts::AUTHENTICATED)
@@ -488,16 +675,25 @@ impl Stream {
             }
         }
         let more_input = !input.is_empty();
-        let step = match event {
-            Ok(Some(XmlEvent::Header(header))) => self.inner.handle_header(header),
-            Ok(Some(XmlEvent::Element(element))) => self.inner.handle_element(element, more_input),
-            Ok(Some(XmlEvent::End)) => {
+        let step = match arrival {
+            Ok(Arrival::Header(header)) => self.inner.handle_header(header),
+            Ok(Arrival::Element(element)) => self.inner.handle_element(element, more_input),
+            Ok(Arrival::End(redirection)) => {
                 let state = self.inner.state();
-                Err(Error::Disconnected(state))
+                let redirected = self.inner.redirected(redirection);
+                Err(redirected.unwrap_or(Error::Disconnected(state)))
             }
-            Ok(_) => Ok(Step::Nothing),
-            Err(fault) => Err(Error::Xml(fault)),
+            // Not even white space may come between the steps (XEP-0388 §2.4).
+            Ok(Arrival::Space) if self.inner.is_exclusive() => {
+                let text = "white space during authentication";
+                Err(violation(StreamCondition::PolicyViolation, text))
+            }
+            Ok(Arrival::Nothing | Arrival::Space) => Ok(Step::Nothing),
+            Err(error) => Err(error),
         };
+        if is_header && wire == Wire::Component {
+            self.parser.restart();
+        }
         self.follow(step, now);
         if self.inner.stage == Stage::Closed {
             *input = &[];
@@ -511,17 +707,20 @@ impl Stream {
         kind: FeatureKind,
         now: Instant,
     ) -> Result<(), Misuse> {
+        let index = self.inner.waiting_for(ticket, kind);
+        self.answer(index.ok_or(Misuse::UnknownTicket)?, answer, now);
+        Ok(())
+    }
+
+    /// The feature of that index has its answer.
+    fn answer(&mut self, index: usize, answer: Answer, now: Instant) {
         let inner = &mut self.inner;
-        let negotiation = inner.negotiation.as_mut().ok_or(Misuse::UnknownTicket)?;
-        let index = match negotiation.phase {
-            Phase::Answer(index, open) if open == ticket => index,
-            _ => return Err(Misuse::UnknownTicket),
+        let Some(negotiation) = &mut inner.negotiation else {
+            return;
         };
-        let slot = negotiation
-            .features
-            .get_mut(index)
-            .filter(|slot| slot.feature.kind() == kind);
-        let slot = slot.ok_or(Misuse::UnknownTicket)?;
+        let Some(slot) = negotiation.features.get_mut(index) else {
+            return;
+        };
         let mut context = Context {
             shared: &mut negotiation.shared,
             output: &mut inner.output,
@@ -529,8 +728,9 @@ impl Stream {
             more_input: false,
         };
         let progress = slot.feature.answer(answer, &mut context);
+        // A component hears our header only now.
+        inner.is_open |= inner.config.wire() == Wire::Component;
         self.follow(progress.map(|progress| Step::Feature(index, progress)), now);
-        Ok(())
     }
 
     /// Goes where the step leads.
@@ -563,6 +763,22 @@ impl Stream {
                     negotiation.phase = Phase::Header;
                     self.restart();
                 }
+                Progress::Features if is_initiator => negotiation.phase = Phase::Features,
+                Progress::Features | Progress::Bound => {
+                    negotiation.phase = Phase::Choice;
+                    if let Config::Receiver(config) = &self.inner.config {
+                        self.parser.set_limits(config.limits);
+                    }
+                    let mut writer = Writer::in_stream(&mut self.inner.output, ns::CLIENT);
+                    negotiation.list(&mut writer);
+                    if writer.finish().is_err() {
+                        let condition = StreamCondition::InternalServerError;
+                        return self.inner.end_with(Error::Failed(condition.into()));
+                    }
+                    if progress == Progress::Bound {
+                        self.establish(now);
+                    }
+                }
                 Progress::Done if is_initiator => {
                     negotiation.take_offer(index);
                     step = self.inner.begin_next();
@@ -590,16 +806,34 @@ impl Stream {
 
     fn establish(&mut self, now: Instant) {
         let inner = &mut self.inner;
-        let Some(negotiation) = inner.negotiation.take() else {
+        let Some(mut negotiation) = inner.negotiation.take() else {
             return;
         };
         inner.stage = Stage::Established;
         inner.deadline = None;
-        inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
-        if let Some(jid) = negotiation.shared.bound {
-            inner.jid = Some(jid.clone());
-            inner.events.push_back(Event::Established { jid });
+        if let Config::Receiver(config) = &inner.config {
+            self.parser.set_limits(config.limits);
         }
+        inner.offers = core::mem::take(&mut negotiation.shared.offers);
+        inner.keepalive = inner.keepalive_interval().map(|interval| now + interval);
+        inner.idle = inner.idle_timeout().map(|timeout| now + timeout);
+        let shared = &mut negotiation.shared;
+        not_resumed(None, shared, |event| inner.events.push_back(event));
+        let Some(jid) = shared.bound.take() else {
+            return;
+        };
+        if shared.management.is_none()
+            && let Config::Receiver(config) = &inner.config
+            && let Some(config) = config.management.clone()
+        {
+            let id = shared.entropy.token();
+            shared.management = Some(Management::offered(jid.clone(), id, config));
+        }
+        inner.management = shared.management.take().map(Box::new);
+        inner.jid = Some(jid.clone());
+        inner.is_active = !shared.is_inactive;
+        let resumed = shared.facts.contains(Facts::RESUMED);
+        inner.events.push_back(Event::Established { jid, resumed });
     }
 }
 
@@ -621,8 +855,10 @@ impl Inner {
             _ => None,
         };
         match active.map(|slot| slot.feature.kind()) {
-            Some(FeatureKind::Sasl) => State::Authenticating,
-            Some(FeatureKind::Bind | FeatureKind::Session) => State::Binding,
+            Some(FeatureKind::Sasl | FeatureKind::Component) => State::Authenticating,
+            Some(FeatureKind::Bind | FeatureKind::Session | FeatureKind::Management) => {
+                State::Binding
+            }
             Some(FeatureKind::StartTls) | None => State::Opening,
         }
     }
@@ -641,7 +877,27 @@ impl Inner {
     }
 
     fn handle_header(&mut self, header: ElementRef<'_>) -> Result<Step, Error> {
+        let phase = self
+            .negotiation
+            .as_ref()
+            .map(|negotiation| negotiation.phase);
+        if phase != Some(Phase::Header) {
+            return Err(unexpected(header));
+        }
         match self.config.clone() {
+            Config::Initiator(_) if self.config.wire() == Wire::Component => {
+                header::check_component(header)?;
+                self.id = header.attribute("id").map(Box::from);
+                return self.begin_handshake();
+            }
+            Config::Receiver(_) if self.config.wire() == Wire::Component => {
+                header::check_component(header)?;
+                let domain = header::address(header, "to")?.filter(Jid::is_bare);
+                if let Some(negotiation) = &mut self.negotiation {
+                    negotiation.shared.host = domain.filter(|domain| domain.local().is_none());
+                }
+                return self.begin_handshake();
+            }
             Config::Initiator(_) => {
                 header::check(header)?;
                 self.id = header.attribute("id").map(Box::from);
@@ -652,6 +908,25 @@ impl Inner {
             Config::Receiver(config) => self.handle_initial_header(header, &config)?,
         }
         Ok(Step::Nothing)
+    }
+
+    /// A component's stream has no features: the handshake comes at once.
+    fn begin_handshake(&mut self) -> Result<Step, Error> {
+        let Some(negotiation) = &mut self.negotiation else {
+            return Ok(Step::Nothing);
+        };
+        negotiation.shared.id = self.id.clone();
+        let Some(slot) = negotiation.features.first_mut() else {
+            return Ok(Step::Nothing);
+        };
+        let mut context = Context {
+            shared: &mut negotiation.shared,
+            output: &mut self.output,
+            events: &mut self.events,
+            more_input: false,
+        };
+        let progress = slot.feature.begin(&mut context)?;
+        Ok(Step::Feature(0, progress))
     }
 
     /// The receiver's own header goes out whatever is wrong with the initial one (RFC 6120 §4.9.1.2).
@@ -680,7 +955,7 @@ impl Inner {
         let lang = header::language(&config.languages, wanted.as_deref());
         if let Some(speaker) = host.or(config.domains.first()) {
             let to = from.as_ref().ok().and_then(Option::as_ref);
-            header::write_response(&mut self.output, speaker, to, &id, lang);
+            header::write_response(&mut self.output, config.wire(), speaker, to, &id, lang);
             self.is_open = true;
         }
         self.id = Some(id.into_boxed_str());
@@ -729,6 +1004,17 @@ impl Inner {
                 return self.begin_next();
             }
             Phase::Active(index) => (index, true),
+            // Over WebSocket a header is an element like others.
+            Phase::Header => {
+                let text = "that opens no stream";
+                return Err(violation(StreamCondition::InvalidNamespace, text));
+            }
+            Phase::Choice
+                if negotiation.shared.is_exclusive && element.namespace() != ns::SASL2 =>
+            {
+                let text = "nothing else may come during authentication";
+                return Err(violation(StreamCondition::PolicyViolation, text));
+            }
             Phase::Choice => {
                 let mut slots = negotiation.features.iter().enumerate();
                 let picked = slots.find(|(_, slot)| slot.feature.takes(element));
@@ -776,16 +1062,39 @@ impl Inner {
     }
 
     /// Whether the element is a stanza for the application.
-    fn accept(&mut self, element: ElementRef<'_>) -> bool {
+    fn accept(&mut self, element: ElementRef<'_>, now: Instant) -> bool {
         if StanzaKind::of(element).is_some() && element.namespace() == ns::CLIENT {
+            if let Some(management) = &mut self.management {
+                management.handled();
+            }
+            if let (Config::Receiver(_), Wire::Component, Some(domain)) =
+                (&self.config, self.config.wire(), &self.jid)
+                && let Err(error) = check_addresses(element, domain)
+            {
+                self.end_with(error);
+                return false;
+            }
             return !self.answers(element);
+        }
+        if element.namespace() == ns::STREAM_MANAGEMENT && self.manage(element, now) {
+            return false;
         }
         if let Ok(error) = element.read::<StreamError>() {
             self.end_with(Error::Refused(error));
             return false;
         }
-        // New features on an established stream (XEP-0478, for instance): none that is known.
+        // New features on an established stream change what was told.
         if element.is("features", ns::STREAMS) && matches!(self.config, Config::Initiator(_)) {
+            self.offers = Offers::read(element);
+            return false;
+        }
+        if let Config::Receiver(config) = &self.config
+            && config.client_state
+            && element.namespace() == ns::CLIENT_STATE
+            && let active @ ("active" | "inactive") = element.name()
+        {
+            let active = active == "active";
+            self.events.push_back(Event::ClientState { active });
             return false;
         }
         self.end_with(unexpected(element));
@@ -797,7 +1106,8 @@ impl Inner {
         let Config::Receiver(config) = &self.config else {
             return false;
         };
-        if self.stage != Stage::Established || stanza.name() != "iq" {
+        let is_client = config.wire() != Wire::Component;
+        if self.stage != Stage::Established || stanza.name() != "iq" || !is_client {
             return false;
         }
         let session = bind::asks_for(stanza, "session", ns::SESSION) && config.legacy_session;
@@ -809,6 +1119,11 @@ impl Inner {
             return false;
         }
         let id = stanza.attribute("id").unwrap_or_default();
+        let management = self.management.as_ref();
+        if management.is_some_and(|management| !management.has_room(1, stanza.bytes().len())) {
+            return false;
+        }
+        let before = self.output.len();
         let mut writer = Writer::in_stream(&mut self.output, ns::CLIENT);
         if session {
             writer.payload(&IqBuilder::result(&id));
@@ -816,14 +1131,102 @@ impl Inner {
             error_reply(stanza, &StanzaCondition::NotAllowed.into(), &mut writer);
         }
         // Nothing is written that did not come in as XML.
-        writer.finish().is_ok()
+        writer.finish().is_ok() && self.sent(before).is_ok()
     }
 
-    fn handle_end(&mut self) {
+    /// Sees to an element of stream management; says whether it has a place in the stream.
+    fn manage(&mut self, element: ElementRef<'_>, now: Instant) -> bool {
+        if self.stage == Stage::Closing {
+            // Our closing tag has said it all.
+            return true;
+        }
+        let Some(management) = &mut self.management else {
+            return false;
+        };
+        let events = &mut self.events;
+        let tell = |event| events.push_back(event);
+        match management.handle(element, &mut self.output, tell, now) {
+            Ok(Outcome::Done) => true,
+            Ok(Outcome::Refused) => {
+                self.management = None;
+                true
+            }
+            Ok(Outcome::Unexpected) => false,
+            Err(error) => {
+                self.end_with(error);
+                true
+            }
+        }
+    }
+
+    /// What stands in the output from `start` on was written by the application, and is taken back where it
+    /// cannot be sent.
+    fn sent(&mut self, start: usize) -> Result<(), Misuse> {
+        let written = self.output.get(start..).unwrap_or_default();
+        if written.is_empty() {
+            return Err(Misuse::NoStanza);
+        }
+        if let Some(limit) = self.offers.max_bytes {
+            let is_long = |bytes: &[u8]| bytes.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+            if is_long(written) && elements(written).any(|element| is_long(element.bytes)) {
+                self.output.truncate(start);
+                return Err(Misuse::TooLong(limit));
+            }
+        }
+        if let Some(management) = &mut self.management {
+            let stanzas = elements(written).filter(|element| element.is_stanza());
+            if !management.has_room(stanzas.count(), written.len()) {
+                self.output.truncate(start);
+                return Err(Misuse::QueueFull);
+            }
+            management.sent(&mut self.output, start);
+        }
+        self.has_sent = true;
+        Ok(())
+    }
+
+    fn handle_end(&mut self, redirection: Option<String>) {
         if self.stage == Stage::Established {
-            self.write_end();
+            self.end_session();
+            if let Some(error) = self.redirected(redirection) {
+                return self.end_with(error);
+            }
+            self.write_end(None);
         }
         self.closed(true);
+    }
+
+    /// Where an initiator is sent instead; nowhere that is less secure.
+    fn redirected(&self, redirection: Option<String>) -> Option<Error> {
+        let may_follow = |uri: &String| {
+            matches!(self.config, Config::Initiator(_))
+                && (is_secure(uri) || self.config.encryption() == Encryption::None)
+        };
+        let uri = redirection.filter(may_follow)?;
+        Some(Error::Redirected { uri })
+    }
+
+    /// Gives the next message to be sent.
+    fn transmit_message(&mut self, out: &mut Vec<u8>) {
+        let lang = match &self.config {
+            Config::Initiator(config) => config.lang.as_deref(),
+            Config::Receiver(_) => None,
+        };
+        let waiting = self.output.get(self.transmitted..).unwrap_or_default();
+        let taken = write_message(waiting, lang, out);
+        self.transmitted = self.transmitted.saturating_add(taken);
+        if self.transmitted >= self.output.len() {
+            (self.output, self.transmitted) = (Vec::new(), 0);
+        }
+    }
+
+    /// One of the sides closes the stream, and the session with it. The peer is told what was handled, so that
+    /// it need not send that again (XEP-0198 §4).
+    fn end_session(&mut self) {
+        if let Some(management) = &mut self.management {
+            management.acknowledge(&mut self.output);
+            management.end();
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -839,6 +1242,20 @@ impl Inner {
                 _ => self.end_with(Error::Timeout(state)),
             }
         }
+        if self.stage == Stage::Established
+            && let Some(management) = &mut self.management
+            && management.handle_timeout(&mut self.output, now)
+        {
+            // An error that came through would end the session, which the next stream is to resume.
+            self.is_silent = true;
+            self.end_with(Error::Unacknowledged);
+        }
+        if self.idle.is_some_and(|due| due <= now) {
+            if !core::mem::take(&mut self.has_heard) {
+                return self.end_with(Error::Timeout(self.state()));
+            }
+            self.idle = self.idle_timeout().map(|timeout| now + timeout);
+        }
         if self.keepalive.is_some_and(|due| due <= now) {
             if !self.has_sent {
                 self.output.push(b' ');
@@ -846,6 +1263,23 @@ impl Inner {
             self.has_sent = false;
             self.keepalive = self.keepalive_interval().map(|interval| now + interval);
         }
+    }
+
+    /// Whether an authentication is under way that nothing may come into.
+    fn is_exclusive(&self) -> bool {
+        let negotiation = self.negotiation.as_ref();
+        negotiation.is_some_and(|negotiation| negotiation.shared.is_exclusive)
+    }
+
+    /// The feature that waits for the answer to that ticket.
+    fn waiting_for(&self, ticket: Ticket, kind: FeatureKind) -> Option<usize> {
+        let negotiation = self.negotiation.as_ref()?;
+        let index = match negotiation.phase {
+            Phase::Answer(index, open) if open == ticket => index,
+            _ => return None,
+        };
+        let slot = negotiation.features.get(index)?;
+        (slot.feature.awaits() == kind).then_some(index)
     }
 
     fn may_send(&self) -> Result<(), Misuse> {
@@ -877,7 +1311,7 @@ impl Inner {
                 let _ = writer.finish();
             }
         }
-        self.write_end();
+        self.write_end(None);
         self.over();
         self.events.push_back(Event::Failed(error));
     }
@@ -894,14 +1328,15 @@ impl Inner {
         if let Some(domain) = config.domains.first() {
             let id = negotiation.shared.entropy.token();
             let lang = header::language(&config.languages, None);
-            header::write_response(&mut self.output, domain, None, &id, lang);
+            header::write_response(&mut self.output, config.wire(), domain, None, &id, lang);
             self.is_open = true;
         }
     }
 
-    fn write_end(&mut self) {
+    fn write_end(&mut self, redirection: Option<&str>) {
         if self.is_open && !self.is_silent {
-            self.output.extend_from_slice(STREAM_END.as_bytes());
+            let wire = self.config.wire();
+            wire.write_end(redirection, &mut self.output);
             self.is_open = false;
         }
     }
@@ -913,8 +1348,16 @@ impl Inner {
 
     fn over(&mut self) {
         self.stage = Stage::Closed;
-        self.negotiation = None;
-        (self.deadline, self.keepalive) = (None, None);
+        let negotiated = self
+            .negotiation
+            .take()
+            .map(|negotiation| negotiation.shared);
+        let (resuming, management) = match negotiated {
+            Some(shared) => (shared.resuming, shared.management),
+            None => (None, self.management.take().map(|management| *management)),
+        };
+        self.session = resuming.or_else(|| management.and_then(Management::into_session));
+        (self.deadline, self.keepalive, self.idle) = (None, None, None);
     }
 
     fn close_timeout(&self) -> Duration {
@@ -925,9 +1368,25 @@ impl Inner {
     }
 
     fn keepalive_interval(&self) -> Option<Duration> {
+        if self.config.wire() == Wire::WebSocket {
+            // There a space is no message; the WebSocket has its own pings (RFC 7395 §3.8).
+            return None;
+        }
         match &self.config {
-            Config::Initiator(config) => config.keepalive,
+            Config::Initiator(config) => {
+                // Spaces come twice as far apart as this at the most.
+                let idle = self.offers.idle.map(|idle| idle / 2);
+                let interval = config.keepalive?;
+                Some(idle.map_or(interval, |idle| interval.min(idle)))
+            }
             Config::Receiver(config) => config.keepalive,
+        }
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        match &self.config {
+            Config::Initiator(_) => None,
+            Config::Receiver(config) => config.idle_timeout,
         }
     }
 }

@@ -250,7 +250,7 @@ impl Task {
                 } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
                 }
-                Event::Established { jid } => tracing::debug!(%jid, "bound"),
+                Event::Established { jid, .. } => tracing::debug!(%jid, "bound"),
                 Event::Closed { clean } => tracing::debug!(clean, "the stream was closed"),
                 Event::Failed(error) => tracing::debug!(%error, "the stream has failed"),
                 _ => {}

@@ -181,7 +181,7 @@ impl Feature for BindReceiver {
         let jid = match answer {
             Answer::Bind(Ok(jid)) => jid,
             Answer::Bind(Err(error)) => return self.fail(&error, context),
-            Answer::Credentials(_) => return Ok(Progress::Open),
+            _ => return Ok(Progress::Open),
         };
         context.write(|writer| {
             writer

@@ -1,5 +1,6 @@
 //! What a stream is told before it begins.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -7,6 +8,10 @@ use core::time::Duration;
 use xmpp_sasl::{Credentials, Policy, ServerConfig};
 use xmpp_xml::Limits;
 
+use super::component::{Audience, ComponentSecret, Login};
+use super::framing::{Framing, Wire};
+use super::management::ManagementConfig;
+use super::sasl2::{ResourceSecret, Sasl2};
 use crate::jid::Jid;
 
 /// How the side that connects negotiates a stream.
@@ -25,7 +30,8 @@ use crate::jid::Jid;
 #[derive(Debug, Clone)]
 pub struct InitiatorConfig {
     pub(super) jid: Jid,
-    pub(super) credentials: Credentials,
+    pub(super) login: Login,
+    pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) policy: Policy,
     pub(super) lang: Option<String>,
@@ -33,6 +39,8 @@ pub struct InitiatorConfig {
     pub(super) negotiation_timeout: Duration,
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
+    pub(super) management: Option<ManagementConfig>,
+    pub(super) sasl2: Option<Sasl2>,
 }
 
 impl InitiatorConfig {
@@ -40,9 +48,22 @@ impl InitiatorConfig {
     /// one up. The user name in the credentials usually is the localpart.
     #[must_use]
     pub fn new(jid: Jid, credentials: Credentials) -> Self {
+        Self::login(jid, Login::Account(credentials))
+    }
+
+    /// Serves that domain as a component of the server that is connected to (XEP-0114). There is nothing to
+    /// negotiate but the handshake, and the stream is not encrypted unless [`Encryption::Direct`] says so: run it
+    /// within one machine or below TLS. What is sent has a `from` at the domain and a `to`.
+    #[must_use]
+    pub fn component(domain: Jid, secret: ComponentSecret) -> Self {
+        Self::login(domain, Login::Component(secret)).encryption(Encryption::None)
+    }
+
+    fn login(jid: Jid, login: Login) -> Self {
         Self {
             jid,
-            credentials,
+            login,
+            framing: Framing::Tcp,
             encryption: Encryption::Required,
             policy: Policy::default(),
             lang: None,
@@ -50,6 +71,16 @@ impl InitiatorConfig {
             negotiation_timeout: NEGOTIATION_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             keepalive: Some(KEEPALIVE),
+            management: None,
+            sasl2: None,
+        }
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        match (&self.login, self.framing) {
+            (Login::Component(_), _) => Wire::Component,
+            (_, Framing::Tcp) => Wire::Tcp,
+            (_, Framing::WebSocket) => Wire::WebSocket,
         }
     }
 
@@ -57,6 +88,13 @@ impl InitiatorConfig {
     #[must_use]
     pub fn jid(&self) -> &Jid {
         &self.jid
+    }
+
+    /// How the stream is cut into pieces. Default: [`Framing::Tcp`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
     }
 
     /// How the stream is encrypted. Default: [`Encryption::Required`].
@@ -111,13 +149,29 @@ impl InitiatorConfig {
         self.keepalive = interval;
         self
     }
+
+    /// Authenticates by the second profile (XEP-0388) where the server offers it under TLS, which saves several
+    /// round trips: resource, stream management and resumption come with it. Default: not.
+    #[must_use]
+    pub fn sasl2(mut self, sasl2: Sasl2) -> Self {
+        self.sasl2 = Some(sasl2);
+        self
+    }
+
+    /// Asks for stream management (XEP-0198) where the server offers it. Default: not.
+    #[must_use]
+    pub fn management(mut self, management: ManagementConfig) -> Self {
+        self.management = Some(management);
+        self
+    }
 }
 
 /// How the side that is connected to negotiates a stream. One configuration serves all streams.
 #[derive(Debug, Clone)]
 pub struct ReceiverConfig {
     pub(super) domains: Vec<Jid>,
-    pub(super) sasl: ServerConfig,
+    pub(super) audience: Audience,
+    pub(super) framing: Framing,
     pub(super) encryption: Encryption,
     pub(super) languages: Vec<String>,
     pub(super) announced: Vec<(String, String)>,
@@ -129,15 +183,35 @@ pub struct ReceiverConfig {
     pub(super) negotiation_timeout: Duration,
     pub(super) close_timeout: Duration,
     pub(super) keepalive: Option<Duration>,
+    pub(super) management: Option<ManagementConfig>,
+    pub(super) sasl2: bool,
+    pub(super) resource_secret: Option<ResourceSecret>,
+    pub(super) client_state: bool,
+    pub(super) announce_limits: bool,
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 impl ReceiverConfig {
     /// Serves that domain and authenticates like that.
     #[must_use]
     pub fn new(domain: Jid, sasl: ServerConfig) -> Self {
+        Self::audience(domain, Audience::Clients(Box::new(sasl)))
+    }
+
+    /// Accepts components (XEP-0114). Which domains they may serve, and by which secrets, each
+    /// [`Event::Component`](super::Event::Component) asks; the domain here is who speaks until that is
+    /// settled. There is nothing to negotiate but the handshake, and streams are not encrypted unless
+    /// [`Encryption::Direct`] says so.
+    #[must_use]
+    pub fn components(domain: Jid) -> Self {
+        Self::audience(domain, Audience::Components).encryption(Encryption::None)
+    }
+
+    fn audience(domain: Jid, audience: Audience) -> Self {
         Self {
             domains: alloc::vec![domain],
-            sasl,
+            audience,
+            framing: Framing::Tcp,
             encryption: Encryption::Required,
             languages: alloc::vec![String::from("en")],
             announced: Vec::new(),
@@ -149,6 +223,20 @@ impl ReceiverConfig {
             negotiation_timeout: NEGOTIATION_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             keepalive: None,
+            management: None,
+            sasl2: false,
+            resource_secret: None,
+            client_state: false,
+            announce_limits: false,
+            idle_timeout: None,
+        }
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        match (&self.audience, self.framing) {
+            (Audience::Components, _) => Wire::Component,
+            (_, Framing::Tcp) => Wire::Tcp,
+            (_, Framing::WebSocket) => Wire::WebSocket,
         }
     }
 
@@ -156,6 +244,13 @@ impl ReceiverConfig {
     #[must_use]
     pub fn domain(mut self, domain: Jid) -> Self {
         self.domains.push(domain);
+        self
+    }
+
+    /// How streams are cut into pieces. Default: [`Framing::Tcp`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
         self
     }
 
@@ -242,6 +337,55 @@ impl ReceiverConfig {
     #[must_use]
     pub fn keepalive(mut self, interval: Option<Duration>) -> Self {
         self.keepalive = interval;
+        self
+    }
+
+    /// Offers the second profile of SASL (XEP-0388) under TLS, with Bind 2 (XEP-0386) and what may be enabled or
+    /// resumed with it, and tells the channel-binding types (XEP-0440). Default: not.
+    #[must_use]
+    pub fn sasl2(mut self, offered: bool) -> Self {
+        self.sasl2 = offered;
+        self
+    }
+
+    /// With Bind 2, proposes the same resource to an installation each time that it comes with the same tag
+    /// (XEP-0386 §3.2.1), so that a new stream of it takes the place of an old one. Resources are derived from the
+    /// secret, which nobody may guess and which is kept as long as they are to last; the installation's identifier
+    /// cannot be told from them. Default: a new resource each time.
+    #[must_use]
+    pub fn stable_resources(mut self, secret: [u8; 32]) -> Self {
+        self.resource_secret = Some(ResourceSecret::new(secret));
+        self
+    }
+
+    /// Offers client state indication (XEP-0352): [`Event::ClientState`](super::Event::ClientState) tells.
+    /// Default: not.
+    #[must_use]
+    pub fn client_state(mut self, offered: bool) -> Self {
+        self.client_state = offered;
+        self
+    }
+
+    /// Tells the peer how large what it sends may be, and how long it may be silent (XEP-0478). Default: not,
+    /// it finds out.
+    #[must_use]
+    pub fn announce_limits(mut self, announced: bool) -> Self {
+        self.announce_limits = announced;
+        self
+    }
+
+    /// Ends an established stream on which nothing has come in for so long, twice that at the most. `None`
+    /// waits for ever. Default: none. Costs one wake-up per interval.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Offers stream management (XEP-0198). Default: not.
+    #[must_use]
+    pub fn management(mut self, management: ManagementConfig) -> Self {
+        self.management = Some(management);
         self
     }
 }

@@ -49,12 +49,24 @@ pub enum Error {
     /// The server refused the credentials: wrong password, unknown or disabled account. The stream was
     /// closed.
     Authentication(SaslFailure),
+    /// The server demands more than a mechanism, and none of it is known here (XEP-0388 §2.6.3): a second
+    /// factor, for instance. The stream was closed.
+    UnknownTasks(Vec<String>),
     /// The server refused to bind a resource, `conflict` for one that is in use. The stream was closed.
     Bind(Box<StanzaError>),
     /// The peer stayed silent too long in that state.
     Timeout(State),
+    /// The peer did not acknowledge in time what it was sent. It was told nothing, so that the session can be
+    /// resumed.
+    Unacknowledged,
     /// The connection ended in that state without the stream being closed.
     Disconnected(State),
+    /// The server has sent the client to another WebSocket or BOSH endpoint, which is no less secure
+    /// (RFC 7395 §3.6.1).
+    Redirected {
+        /// Where to connect.
+        uri: String,
+    },
     /// The application did not answer a ticket within the time for negotiation.
     Unanswered(State),
     /// The application ended the stream with this error.
@@ -72,13 +84,17 @@ impl Error {
             | Self::NotOffered(_)
             | Self::UnknownFeature { .. }
             | Self::TlsRefused
+            | Self::UnknownTasks(_)
             | Self::Bind(_) => Blame::Peer,
             Self::NoCommonMechanism { reason, .. } | Self::Sasl(reason) => match reason.blame() {
                 xmpp_sasl::Blame::Peer => Blame::Peer,
                 xmpp_sasl::Blame::Caller => Blame::Caller,
             },
             Self::Authentication(_) | Self::Unanswered(_) | Self::Failed(_) => Blame::Caller,
-            Self::Timeout(_) | Self::Disconnected(_) => Blame::Network,
+            Self::Timeout(_)
+            | Self::Unacknowledged
+            | Self::Redirected { .. }
+            | Self::Disconnected(_) => Blame::Network,
         }
     }
 
@@ -122,8 +138,13 @@ impl fmt::Display for Error {
             Self::Authentication(failure) => {
                 write!(f, "the server refused the credentials: {failure}")
             }
+            Self::UnknownTasks(tasks) => {
+                write!(f, "the server demands unknown tasks: {}", tasks.join(", "))
+            }
             Self::Bind(error) => write!(f, "the server refused to bind a resource: {error}"),
             Self::Timeout(state) => write!(f, "the peer did not answer in time {state}"),
+            Self::Redirected { uri } => write!(f, "the server is to be found at {uri}"),
+            Self::Unacknowledged => f.write_str("the peer did not acknowledge in time"),
             Self::Disconnected(state) => write!(f, "the connection ended {state}"),
             Self::Unanswered(state) => {
                 write!(f, "the application did not answer in time {state}")
@@ -168,6 +189,10 @@ pub enum FeatureKind {
     Bind,
     /// The session of RFC 3921.
     Session,
+    /// Stream management (XEP-0198).
+    Management,
+    /// The handshake of a component (XEP-0114).
+    Component,
 }
 
 impl fmt::Display for FeatureKind {
@@ -177,6 +202,8 @@ impl fmt::Display for FeatureKind {
             Self::Sasl => "authentication",
             Self::Bind => "resource binding",
             Self::Session => "sessions",
+            Self::Management => "stream management",
+            Self::Component => "the handshake",
         })
     }
 }
@@ -224,6 +251,15 @@ pub enum Misuse {
     UnknownTicket,
     /// What is bound must be a full address of the account that authenticated.
     WrongAddress,
+    /// As much as may wait for acknowledgement does so. Wait for
+    /// [`Event::Acknowledged`](super::Event::Acknowledged), or end the stream.
+    QueueFull,
+    /// The peer takes no element of more than that many bytes (XEP-0478). Whoever sent it is told
+    /// `policy-violation`.
+    TooLong(u32),
+    /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
+    /// management, or is authenticated already.
+    NotResumable,
 }
 
 impl fmt::Display for Misuse {
@@ -236,6 +272,9 @@ impl fmt::Display for Misuse {
             Self::NoHandshake => f.write_str("the stream does not wait for TLS"),
             Self::UnknownTicket => f.write_str("the ticket is not open"),
             Self::WrongAddress => f.write_str("that is no full address of the account"),
+            Self::QueueFull => f.write_str("too much waits for acknowledgement"),
+            Self::TooLong(limit) => write!(f, "the peer takes no more than {limit} bytes"),
+            Self::NotResumable => f.write_str("the session cannot be resumed here"),
         }
     }
 }

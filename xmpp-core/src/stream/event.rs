@@ -1,11 +1,15 @@
 //! What a stream tells its application, and what it asks.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredCredentials};
 
 use super::error::Error;
+use super::management::ManagedSession;
+use super::sasl2::UserAgent;
+use crate::error::StanzaCondition;
 use crate::jid::Jid;
 
 /// Something for the application. Before acting on an event, write what
@@ -38,6 +42,9 @@ pub enum Event {
         /// Initiator, after SCRAM: the keys, which a client may keep
         /// ([`Credentials::cached`](xmpp_sasl::Credentials::cached)) to save their derivation next time.
         keys: Option<DerivedKeys>,
+        /// Receiver, with SASL2: the client's installation, if it says which. Nobody else may learn of its
+        /// identifier (XEP-0388 §2.3).
+        user_agent: Option<Box<UserAgent>>,
     },
     /// Receiver: answer with [`handle_bind`](super::Stream::handle_bind). Until then no input is taken.
     Bind {
@@ -46,13 +53,65 @@ pub enum Event {
         /// The full address to bind: with the resource that the client asks for, or else with one that
         /// nobody can guess.
         jid: Jid,
-        /// Whether the client asked for the resource.
+        /// Whether the client asked for the resource. With Bind 2 (XEP-0386) it never does: the address
+        /// begins with its tag, if it has one.
         requested: bool,
+    },
+    /// Receiver of components: one wants to serve a domain. Answer with
+    /// [`handle_component`](super::Stream::handle_component). Until then no input is taken.
+    Component {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The domain; nothing is proven yet.
+        domain: Jid,
+    },
+    /// Receiver: the peer asks for the session of a stream before. Answer with
+    /// [`handle_resume`](super::Stream::handle_resume). Until then no input is taken.
+    Resume {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that is authenticated. A session of another account is not told of.
+        account: Jid,
+        /// Which session: its [identifier](ManagedSession::id).
+        id: Box<str>,
+    },
+    /// Initiator: the session that was to be resumed is lost, and a new one begins. Receiver: the session
+    /// that was given is not the one that was asked for, or is over; nothing was done with it.
+    NotResumed {
+        /// The session. What is unacknowledged in it may be sent again (XEP-0198 §4).
+        session: ManagedSession,
+        /// Why; `None` when the server does not offer resumption any more.
+        condition: Option<StanzaCondition>,
     },
     /// Stanzas may flow.
     Established {
-        /// Initiator: one's own full address, as the server has it. Receiver: that of the peer.
+        /// Initiator: one's own full address, as the server has it. Receiver: that of the peer. Of a
+        /// component, its domain.
         jid: Jid,
+        /// Whether the session of a stream before goes on: what was unacknowledged is on its way again,
+        /// and neither roster nor presence are asked for or sent anew (XEP-0198 §5).
+        resumed: bool,
+    },
+    /// Both sides count stanzas from now on ([`Stream::session`](super::Stream::session)).
+    Managed {
+        /// Whether the session can be resumed after the connection was lost.
+        resumable: bool,
+    },
+    /// Initiator: the server does not manage the stream, which goes on without.
+    Unmanaged {
+        /// Why.
+        condition: StanzaCondition,
+    },
+    /// The peer has handled stanzas that were sent, from the oldest unacknowledged one on.
+    Acknowledged {
+        /// How many.
+        stanzas: u64,
+    },
+    /// Receiver: the client has become active or inactive (XEP-0352). Every stream begins active, also one
+    /// that was resumed. What this leads to comes before what the client sends next is answered.
+    ClientState {
+        /// Whether it is active.
+        active: bool,
     },
     /// The stream was closed. Write what is left, then close the connection. No event follows.
     Closed {

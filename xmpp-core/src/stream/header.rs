@@ -8,22 +8,27 @@ use xmpp_xml::{ElementRef, Writer};
 
 use super::InitiatorConfig;
 use super::error::Error;
+use super::framing::Wire;
 use super::negotiation::violation;
 use crate::error::StreamCondition;
 use crate::jid::{Jid, JidRef};
 use crate::ns;
 
 /// The namespaces that a header may declare: those of the stream and its content, and that of dialback.
-const DECLARABLE: [&str; 5] = [
+const DECLARABLE: [&str; 6] = [
     ns::STREAMS,
     ns::CLIENT,
     ns::SERVER,
     ns::XML,
     "jabber:server:dialback",
+    ns::FRAMING,
 ];
 
 /// What both sides check: root, content namespace, version.
 pub(super) fn check(header: ElementRef<'_>) -> Result<(), Error> {
+    if header.namespace() == ns::FRAMING {
+        return check_version(header);
+    }
     if header.namespace() != ns::STREAMS {
         return Err(violation(
             StreamCondition::InvalidNamespace,
@@ -38,6 +43,10 @@ pub(super) fn check(header: ElementRef<'_>) -> Result<(), Error> {
         let text = "the content is not that of client-to-server streams";
         return Err(violation(StreamCondition::InvalidNamespace, text));
     }
+    check_version(header)
+}
+
+fn check_version(header: ElementRef<'_>) -> Result<(), Error> {
     let version = header
         .attribute("version")
         .and_then(|version| parse_version(&version));
@@ -48,6 +57,17 @@ pub(super) fn check(header: ElementRef<'_>) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// What both sides of a component's stream check: it has no version (XEP-0114 §3).
+pub(super) fn check_component(header: ElementRef<'_>) -> Result<(), Error> {
+    let content = header.declarations().find(|(prefix, _)| prefix.is_empty());
+    let is_content = content.is_some_and(|(_, content)| content == ns::COMPONENT_ACCEPT);
+    if header.is("stream", ns::STREAMS) && is_content {
+        return Ok(());
+    }
+    let text = "that is no stream of a component";
+    Err(violation(StreamCondition::InvalidNamespace, text))
 }
 
 /// What a receiver checks besides: extensions declare their namespaces where they use them
@@ -99,12 +119,20 @@ pub(super) fn write_initial(out: &mut Vec<u8>, config: &InitiatorConfig, secure:
     let from = config.jid.to_bare_ref();
     let from = (secure && from.local().is_some()).then_some(from);
     let lang = config.lang.as_deref();
-    write(out, from, Some(config.jid.domain()), None, lang);
+    let to = Some(config.jid.domain());
+    write(out, config.wire(), from, to, None, lang);
+}
+
+/// Writes the response to a component: it speaks for its own domain.
+pub(super) fn write_component_response(out: &mut Vec<u8>, domain: &Jid, id: &str) {
+    let from = JidRef::parse(domain.domain()).ok();
+    write(out, Wire::Component, from, None, Some(id), None);
 }
 
 /// Writes the response header.
 pub(super) fn write_response(
     out: &mut Vec<u8>,
+    wire: Wire,
     host: &Jid,
     to: Option<&Jid>,
     id: &str,
@@ -112,11 +140,12 @@ pub(super) fn write_response(
 ) {
     let to = to.map(Jid::to_bare_ref).map(JidRef::as_str);
     let from = JidRef::parse(host.domain()).ok();
-    write(out, from, to, Some(id), lang);
+    write(out, wire, from, to, Some(id), lang);
 }
 
 fn write(
     out: &mut Vec<u8>,
+    wire: Wire,
     from: Option<JidRef<'_>>,
     to: Option<&str>,
     id: Option<&str>,
@@ -124,13 +153,27 @@ fn write(
 ) {
     // Only the language is free text of the configuration; without it nothing can be refused.
     for lang in [lang, None] {
-        let mut writer = Writer::stream_header(out, ns::CLIENT);
+        let mut writer = match wire {
+            Wire::Tcp => Writer::stream_header(out, ns::CLIENT),
+            Wire::Component => Writer::stream_header(out, ns::COMPONENT_ACCEPT),
+            Wire::WebSocket => {
+                let mut writer = Writer::in_stream(out, ns::CLIENT);
+                writer.start("open", ns::FRAMING);
+                writer
+            }
+        };
         writer
             .attribute_opt("from", from.map(JidRef::as_str))
             .attribute_opt("to", to);
-        writer.attribute_opt("id", id).attribute("version", "1.0");
+        writer.attribute_opt("id", id);
+        if wire != Wire::Component {
+            writer.attribute("version", "1.0");
+        }
         if let Some(lang) = lang {
             writer.lang(lang);
+        }
+        if wire == Wire::WebSocket {
+            writer.end();
         }
         if writer.finish().is_ok() {
             return;

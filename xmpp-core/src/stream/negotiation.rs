@@ -6,13 +6,21 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xmpp_sasl::Channel;
+use xmpp_sasl::{Channel, ServerConfig};
 use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{BindInitiator, BindReceiver};
+use super::component::{Audience, ComponentAnswer, ComponentInitiator, ComponentReceiver, Login};
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event, Ticket};
+use super::framing::Wire;
+use super::management::{
+    EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
+    ResumeInitiator, Resumption,
+};
+use super::offers::{self, Offers};
 use super::sasl::{SaslInitiator, SaslReceiver};
+use super::sasl2::{Sasl2Initiator, Sasl2Receiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
 use super::{Encryption, InitiatorConfig, ReceiverConfig};
@@ -27,6 +35,11 @@ use crate::ns;
 /// and handles what the peer picks.
 pub(super) trait Feature: Send + Sync {
     fn kind(&self) -> FeatureKind;
+
+    /// What the open ticket is about.
+    fn awaits(&self) -> FeatureKind {
+        self.kind()
+    }
 
     /// The element that lists it in `<stream:features/>`.
     fn element(&self) -> (&'static str, &'static str);
@@ -90,6 +103,10 @@ pub(super) enum Progress {
     Handshake,
     /// Both sides begin a new stream on the same connection.
     Restart,
+    /// New features follow on the same stream.
+    Features,
+    /// Receiver: a resource is bound; new features follow, and then stanzas.
+    Bound,
     /// The next feature is due.
     Done,
 }
@@ -98,6 +115,8 @@ pub(super) enum Progress {
 pub(super) enum Answer {
     Credentials(CredentialsAnswer),
     Bind(Result<Jid, StanzaError>),
+    Resume(Resumption),
+    Component(ComponentAnswer),
 }
 
 /// What was reached.
@@ -109,6 +128,8 @@ impl Facts {
     pub(super) const SECURE: Self = Self(1);
     pub(super) const AUTHENTICATED: Self = Self(2);
     pub(super) const BOUND: Self = Self(4);
+    /// The session of a stream before goes on.
+    pub(super) const RESUMED: Self = Self(8);
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -129,6 +150,38 @@ pub(super) enum Config {
     Receiver(Arc<ReceiverConfig>),
 }
 
+impl Config {
+    pub(super) fn wire(&self) -> Wire {
+        match self {
+            Self::Initiator(config) => config.wire(),
+            Self::Receiver(config) => config.wire(),
+        }
+    }
+
+    /// Receiver of clients: how they authenticate.
+    pub(super) fn sasl(&self) -> Option<&ServerConfig> {
+        match self {
+            Self::Receiver(config) => match &config.audience {
+                Audience::Clients(sasl) => Some(sasl),
+                Audience::Components => None,
+            },
+            Self::Initiator(_) => None,
+        }
+    }
+
+    /// How the stream is encrypted, as its framing has it.
+    pub(super) fn encryption(&self) -> Encryption {
+        let encryption = match self {
+            Self::Initiator(config) => config.encryption,
+            Self::Receiver(config) => config.encryption,
+        };
+        match (self.wire(), encryption) {
+            (Wire::WebSocket | Wire::Component, Encryption::Required) => Encryption::Direct,
+            _ => encryption,
+        }
+    }
+}
+
 /// What the features share.
 pub(super) struct Shared {
     pub(super) config: Config,
@@ -136,6 +189,14 @@ pub(super) struct Shared {
     pub(super) facts: Facts,
     /// The channel below, for binding to it.
     pub(super) channel: Channel,
+    /// The identifier of the current stream.
+    pub(super) id: Option<Box<str>>,
+    /// Initiator: whether the receiver was told that the client begins inactive.
+    pub(super) is_inactive: bool,
+    /// Receiver: how often authentication has failed.
+    pub(super) failures: u8,
+    /// Receiver: nothing may come in but what belongs to SASL2.
+    pub(super) is_exclusive: bool,
     /// Receiver: the domain that the peer wants.
     pub(super) host: Option<Jid>,
     /// Receiver: who the peer says it is, in the header of the current stream.
@@ -144,10 +205,32 @@ pub(super) struct Shared {
     pub(super) account: Option<Jid>,
     /// The full address that was bound.
     pub(super) bound: Option<Jid>,
+    /// Initiator: the session of a stream before, until the receiver goes on with it.
+    pub(super) resuming: Option<ManagedSession>,
+    /// Initiator: what needs no negotiation.
+    pub(super) offers: Offers,
+    /// The management of the stream that is about to be established.
+    pub(super) management: Option<Management>,
     tickets: u32,
 }
 
 impl Shared {
+    /// How the stream is managed, if it is.
+    pub(super) fn management_config(&self) -> Option<&ManagementConfig> {
+        match &self.config {
+            Config::Initiator(config) => config.management.as_ref(),
+            Config::Receiver(config) => config.management.as_ref(),
+        }
+    }
+
+    /// The stream goes on with that session.
+    pub(super) fn go_on(&mut self, session: ManagedSession) {
+        self.facts = self.facts.with(Facts::BOUND).with(Facts::RESUMED);
+        self.bound = Some(session.jid().clone());
+        let config = self.management_config().cloned().unwrap_or_default();
+        self.management = Some(Management::resumed(session, config));
+    }
+
     pub(super) fn ticket(&mut self) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
         Ticket(self.tickets)
@@ -224,31 +307,48 @@ pub(super) enum Choice {
 
 impl Negotiation {
     pub(super) fn new(config: Config, entropy: Entropy) -> Self {
+        let encryption = config.encryption();
+        let secure = needs_tls(encryption);
         let mut features: Vec<Box<dyn Feature>> = Vec::with_capacity(4);
         match &config {
+            Config::Initiator(config) if let Login::Component(secret) = &config.login => {
+                features.push(Box::new(ComponentInitiator::new(secret.clone())));
+            }
+            Config::Receiver(config) if matches!(config.audience, Audience::Components) => {
+                features.push(Box::new(ComponentReceiver::default()));
+            }
             Config::Initiator(config) => {
-                if config.encryption == Encryption::Required {
+                if encryption == Encryption::Required {
                     features.push(Box::new(StartTlsInitiator));
                 }
-                let secure = needs_tls(config.encryption);
+                if let Some(sasl2) = &config.sasl2 {
+                    features.push(Box::new(Sasl2Initiator::new(sasl2.clone())));
+                }
                 features.push(Box::new(SaslInitiator::new(secure)));
+                if config.management.is_some() {
+                    features.push(Box::new(ResumeInitiator));
+                }
                 features.push(Box::new(BindInitiator::default()));
                 features.push(Box::new(SessionInitiator::default()));
+                if config.management.is_some() {
+                    features.push(Box::new(EnableInitiator));
+                }
             }
             Config::Receiver(config) => {
-                features.push(Box::new(StartTlsReceiver::new(config.encryption)));
-                let secure = needs_tls(config.encryption);
+                features.push(Box::new(StartTlsReceiver::new(encryption)));
+                if config.sasl2 {
+                    features.push(Box::new(Sasl2Receiver::default()));
+                }
                 features.push(Box::new(SaslReceiver::new(secure)));
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
                     features.push(Box::new(SessionReceiver));
                 }
+                if config.management.is_some() {
+                    features.push(Box::new(ManagementReceiver::default()));
+                }
             }
         }
-        let encryption = match &config {
-            Config::Initiator(config) => config.encryption,
-            Config::Receiver(config) => config.encryption,
-        };
         let direct = encryption == Encryption::Direct;
         Self {
             shared: Shared {
@@ -256,10 +356,17 @@ impl Negotiation {
                 entropy,
                 facts: Facts::NONE,
                 channel: Channel::cleartext(),
+                id: None,
+                is_inactive: false,
+                failures: 0,
+                is_exclusive: false,
                 host: None,
                 from: None,
                 account: None,
                 bound: None,
+                resuming: None,
+                offers: Offers::default(),
+                management: None,
                 tickets: 0,
             },
             phase: if direct {
@@ -292,11 +399,14 @@ impl Negotiation {
                 slot.feature.list(&self.shared, writer);
             }
         }
-        if let (Config::Receiver(config), true) = (
-            &self.shared.config,
-            self.shared.facts.contains(Facts::AUTHENTICATED),
-        ) {
-            for (name, namespace) in &config.announced {
+        if let Config::Receiver(config) = &self.shared.config {
+            let facts = self.shared.facts;
+            let is_authenticated = facts.contains(Facts::AUTHENTICATED);
+            // Nothing stands beside a STARTTLS that is required (RFC 6120 §5.3.1).
+            if facts.contains(Facts::SECURE) || !needs_tls(config.encryption) {
+                offers::list(config, is_authenticated, writer);
+            }
+            for (name, namespace) in config.announced.iter().filter(|_| is_authenticated) {
                 writer.empty(name, namespace);
             }
         }
@@ -306,21 +416,22 @@ impl Negotiation {
     /// Initiator: reads the list.
     pub(super) fn parse(&mut self, features: ElementRef<'_>) {
         self.unknown = None;
+        self.shared.offers = Offers::read(features);
         for slot in &mut self.features {
             slot.offered = false;
         }
         for offer in features.children() {
-            let slot = self.features.iter_mut().find(|slot| {
+            let mut is_known = false;
+            for slot in &mut self.features {
                 let (name, namespace) = slot.feature.element();
-                offer.is(name, namespace)
-            });
-            match slot {
-                Some(slot) => slot.offered = slot.feature.parse(offer),
-                None if offer.child("required", offer.namespace()).is_some() => {
-                    let name = || (offer.name().to_string(), offer.namespace().to_string());
-                    self.unknown.get_or_insert_with(name);
+                if offer.is(name, namespace) {
+                    slot.offered = slot.feature.parse(offer);
+                    is_known = true;
                 }
-                None => {}
+            }
+            if !is_known && offer.child("required", offer.namespace()).is_some() {
+                let name = || (offer.name().to_string(), offer.namespace().to_string());
+                self.unknown.get_or_insert_with(name);
             }
         }
     }

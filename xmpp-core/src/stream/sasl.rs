@@ -5,12 +5,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use xmpp_sasl::{
-    Client, Condition, Failure, MessageError, Nonce, Server, Step, StoredCredentials, wire,
+    Client, Condition, Failure, Mechanism, MessageError, Nonce, Server, Step, StoredCredentials,
+    wire,
 };
 use xmpp_xml::{ElementRef, Writer};
 
+use super::component::Login;
 use super::error::{Error, FeatureKind, SaslFailure};
-use super::event::{CredentialsAnswer, Event};
+use super::event::{CredentialsAnswer, Event, Ticket};
 use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Shared, violation};
 use crate::entropy::Entropy;
 use crate::error::StreamCondition;
@@ -71,27 +73,9 @@ impl Feature for SaslInitiator {
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let Shared {
-            config: Config::Initiator(config),
-            entropy,
-            channel,
-            ..
-        } = context.shared
-        else {
+        let Some(mut client) = select(&mut self.offered, context.shared)? else {
             return Ok(Progress::Open);
         };
-        let offered = self.offered.iter().map(String::as_str);
-        let nonce = nonce(entropy);
-        let selected = Client::select(offered, &config.credentials, channel, &config.policy, nonce);
-        let mut client = selected.map_err(|error| match error {
-            xmpp_sasl::Error::NoCommonMechanism
-            | xmpp_sasl::Error::PlainNotAllowed
-            | xmpp_sasl::Error::PlainNeedsEncryption => Error::NoCommonMechanism {
-                reason: error,
-                offered: core::mem::take(&mut self.offered),
-            },
-            error => Error::Sasl(error),
-        })?;
         let mechanism = client.mechanism();
         let response = client.initial_response();
         context.write(|writer| {
@@ -148,22 +132,14 @@ impl Feature for SaslInitiator {
                         account,
                         mechanism,
                         keys,
+                        user_agent: None,
                     };
                     context.events.push_back(event);
                 }
                 shared.facts = shared.facts.with(Facts::AUTHENTICATED);
                 Ok(Progress::Restart)
             }
-            "failure" => {
-                let mut children = element.children().filter(|c| c.namespace() == ns::SASL);
-                let condition = children.find(|child| child.name() != "text");
-                let condition = condition.and_then(|condition| condition.name().parse().ok());
-                let text = element
-                    .child("text", ns::SASL)
-                    .map(|text| text.text().into_owned());
-                let condition = condition.unwrap_or(Condition::NotAuthorized);
-                Err(Error::Authentication(SaslFailure::new(condition, text)))
-            }
+            "failure" => Err(refusal(element)),
             _ => Err(violation(
                 StreamCondition::BadFormat,
                 "not an answer to authentication",
@@ -172,61 +148,127 @@ impl Feature for SaslInitiator {
     }
 }
 
-pub(super) struct SaslReceiver {
-    necessary: Facts,
-    server: Option<Server>,
-    account: Option<Jid>,
-    failures: u8,
+/// The strongest mechanism that both sides have.
+pub(super) fn select(
+    offered: &mut Vec<String>,
+    shared: &mut Shared,
+) -> Result<Option<Client>, Error> {
+    let Shared {
+        config: Config::Initiator(config),
+        entropy,
+        channel,
+        offers,
+        ..
+    } = shared
+    else {
+        return Ok(None);
+    };
+    let Login::Account(credentials) = &config.login else {
+        return Ok(None);
+    };
+    let kinds = offers.binding_kinds.iter().map(String::as_str);
+    let channel = channel.clone().announced(kinds);
+    let names = offered.iter().map(String::as_str);
+    let nonce = nonce(entropy);
+    let selected = Client::select(names, credentials, &channel, &config.policy, nonce);
+    selected.map(Some).map_err(|error| match error {
+        xmpp_sasl::Error::NoCommonMechanism
+        | xmpp_sasl::Error::PlainNotAllowed
+        | xmpp_sasl::Error::PlainNeedsEncryption => Error::NoCommonMechanism {
+            reason: error,
+            offered: core::mem::take(offered),
+        },
+        error => Error::Sasl(error),
+    })
 }
 
-impl SaslReceiver {
-    pub(super) fn new(needs_tls: bool) -> Self {
-        Self {
-            necessary: necessary(needs_tls),
-            server: None,
-            account: None,
-            failures: 0,
-        }
-    }
+/// What the server says in `<failure/>`, of either profile.
+pub(super) fn refusal(failure: ElementRef<'_>) -> Error {
+    let is_text = |child: &ElementRef<'_>| child.name() == "text";
+    let mut children = failure
+        .children()
+        .filter(|child| child.namespace() == ns::SASL);
+    let condition = children.find(|child| !is_text(child));
+    let condition = condition.and_then(|condition| condition.name().parse().ok());
+    let text = failure
+        .children()
+        .find(|child| is_text(child) && matches!(child.namespace(), ns::SASL | ns::SASL2));
+    let text = text.map(|text| text.text().into_owned());
+    let condition = condition.unwrap_or(Condition::NotAuthorized);
+    Error::Authentication(SaslFailure::new(condition, text))
+}
 
-    /// The peer began, went on or gave up.
-    fn advance(&mut self, element: ElementRef<'_>, shared: &mut Shared) -> Result<Step, Failure> {
-        let Config::Receiver(config) = &shared.config else {
+/// The receiver's side of an exchange, whatever elements carry it.
+#[derive(Default)]
+pub(super) struct Exchange {
+    server: Option<Server>,
+    account: Option<Jid>,
+}
+
+/// Who is due in an exchange.
+pub(super) enum Turn {
+    /// The application, which looks up credentials.
+    Application(Ticket),
+    /// The peer, with this challenge.
+    Peer(Vec<u8>),
+    /// Nobody: that account is who it says. With the last data of the mechanism.
+    Success {
+        account: Jid,
+        mechanism: Mechanism,
+        data: Option<Vec<u8>>,
+    },
+    /// Nobody: it failed.
+    Failure(Condition),
+}
+
+impl Exchange {
+    /// Begins anew, which ends what was under way (RFC 6120 §6.4.2).
+    pub(super) fn begin(
+        &mut self,
+        mechanism: &str,
+        data: Option<&[u8]>,
+        shared: &mut Shared,
+    ) -> Result<Step, Failure> {
+        self.clear();
+        let Some(sasl) = shared.config.sasl() else {
             return Err(Failure::OutOfOrder);
         };
-        if element.name() == "abort" {
-            return Err(self
-                .server
-                .take()
-                .map_or(Failure::Aborted, |mut s| s.handle_abort()));
-        }
-        if element.name() == "response" {
-            let server = self.server.as_mut().ok_or(Failure::OutOfOrder)?;
-            let data = wire::decode_optional(&element.text())?;
-            return server.handle_response(&data.unwrap_or_default());
-        }
-        // A new beginning ends what was under way (RFC 6120 §6.4.2).
-        (self.server, self.account) = (None, None);
-        let mechanism = element.attribute("mechanism").unwrap_or(Cow::Borrowed(""));
         let nonce = nonce(&mut shared.entropy);
-        let mut server = Server::start(&config.sasl, &mechanism, &shared.channel, nonce)?;
-        let data = wire::decode_optional(&element.text())?;
-        let step = server.handle_initial(data.as_deref())?;
+        let mut server = Server::start(sasl, mechanism, &shared.channel, nonce)?;
+        let step = server.handle_initial(data)?;
         self.server = Some(server);
         Ok(step)
     }
 
-    fn look_up(&mut self, found: Option<&StoredCredentials>) -> Result<Step, Failure> {
+    pub(super) fn respond(&mut self, data: &[u8]) -> Result<Step, Failure> {
+        let server = self.server.as_mut().ok_or(Failure::OutOfOrder)?;
+        server.handle_response(data)
+    }
+
+    pub(super) fn abort(&mut self) -> Failure {
+        let server = self.server.take();
+        server.map_or(Failure::Aborted, |mut server| server.handle_abort())
+    }
+
+    pub(super) fn look_up(&mut self, found: Option<&StoredCredentials>) -> Result<Step, Failure> {
         let server = self.server.as_mut().ok_or(Failure::OutOfOrder)?;
         server.handle_lookup(found)
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.server, self.account) = (None, None);
+    }
+
     /// Does what the mechanism asks for, until somebody else is due.
-    fn follow(
+    pub(super) fn follow(
         &mut self,
         mut step: Result<Step, Failure>,
         context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
+    ) -> Turn {
         loop {
             step = match step {
                 Ok(Step::Lookup { user, hash }) => {
@@ -246,40 +288,105 @@ impl SaslReceiver {
                         hash,
                     };
                     context.events.push_back(event);
-                    return Ok(Progress::Answer(ticket));
+                    return Turn::Application(ticket);
                 }
-                Ok(Step::Challenge(challenge)) => {
-                    let challenge = wire::encode(&challenge);
-                    context.write(|writer| message(writer, "challenge", &challenge))?;
-                    return Ok(Progress::Wait);
-                }
+                Ok(Step::Challenge(challenge)) => return Turn::Peer(challenge),
                 Ok(Step::Authorize { authorization, .. }) => {
                     let permitted = Jid::parse(&authorization).ok() == self.account;
                     let server = self.server.as_mut().ok_or(Failure::OutOfOrder);
                     server.and_then(|server| server.handle_authorization(permitted))
                 }
-                Ok(Step::Success { data, .. }) => return self.succeed(data.as_deref(), context),
+                Ok(Step::Success { data, .. }) => {
+                    let (Some(server), Some(account)) = (self.server.take(), self.account.take())
+                    else {
+                        return Turn::Failure(Condition::TemporaryAuthFailure);
+                    };
+                    let mechanism = server.mechanism();
+                    return Turn::Success {
+                        account,
+                        mechanism,
+                        data,
+                    };
+                }
                 Ok(_) => Err(Failure::OutOfOrder),
-                Err(failure) => return self.fail(failure.condition(), context),
+                Err(failure) => return Turn::Failure(failure.condition()),
             }
         }
     }
+}
 
-    fn succeed(
+/// Whether the header of the stream says who authenticated, if it says anything. Under TLS nobody else has written
+/// it (RFC 6120 §6.4.6).
+pub(super) fn is_who_it_claims(account: &Jid, shared: &Shared) -> bool {
+    let is_secure = shared.facts.contains(Facts::SECURE);
+    let claimed = shared.from.as_ref().filter(|_| is_secure);
+    claimed.is_none_or(|claimed| claimed.to_bare_ref() == *account)
+}
+
+/// Authentication has failed; too often ends the stream.
+pub(super) fn count_failure(shared: &mut Shared) -> Result<Progress, Error> {
+    shared.failures = shared.failures.saturating_add(1);
+    let attempts = match &shared.config {
+        Config::Receiver(config) => config.authentication_attempts,
+        Config::Initiator(_) => 0,
+    };
+    if shared.failures >= attempts {
+        let text = "too many attempts to authenticate";
+        return Err(violation(StreamCondition::PolicyViolation, text));
+    }
+    Ok(Progress::Open)
+}
+
+pub(super) struct SaslReceiver {
+    necessary: Facts,
+    exchange: Exchange,
+}
+
+impl SaslReceiver {
+    pub(super) fn new(needs_tls: bool) -> Self {
+        Self {
+            necessary: necessary(needs_tls),
+            exchange: Exchange::default(),
+        }
+    }
+
+    /// The peer began, went on or gave up.
+    fn advance(&mut self, element: ElementRef<'_>, shared: &mut Shared) -> Result<Step, Failure> {
+        if element.name() == "abort" {
+            return Err(self.exchange.abort());
+        }
+        let data = wire::decode_optional(&element.text());
+        if element.name() == "response" {
+            if !self.exchange.is_running() {
+                return Err(Failure::OutOfOrder);
+            }
+            return self.exchange.respond(&data?.unwrap_or_default());
+        }
+        let mechanism = element.attribute("mechanism").unwrap_or(Cow::Borrowed(""));
+        self.exchange.begin(&mechanism, data?.as_deref(), shared)
+    }
+
+    fn follow(
         &mut self,
-        data: Option<&[u8]>,
+        step: Result<Step, Failure>,
         context: &mut Context<'_>,
     ) -> Result<Progress, Error> {
-        let (Some(server), Some(account)) = (self.server.take(), self.account.take()) else {
-            return self.fail(Condition::TemporaryAuthFailure, context);
+        let (account, mechanism, data) = match self.exchange.follow(step, context) {
+            Turn::Application(ticket) => return Ok(Progress::Answer(ticket)),
+            Turn::Peer(challenge) => {
+                let challenge = wire::encode(&challenge);
+                context.write(|writer| message(writer, "challenge", &challenge))?;
+                return Ok(Progress::Wait);
+            }
+            Turn::Failure(condition) => return self.fail(condition, context),
+            Turn::Success {
+                account,
+                mechanism,
+                data,
+            } => (account, mechanism, data),
         };
-        // Under TLS nobody else has written what the header says (RFC 6120 §6.4.6).
         let shared = &mut *context.shared;
-        let claimed = shared
-            .from
-            .as_ref()
-            .filter(|_| shared.facts.contains(Facts::SECURE));
-        if claimed.is_some_and(|claimed| claimed.to_bare_ref() != account) {
+        if !is_who_it_claims(&account, shared) {
             let text = "the stream's from is not who authenticated";
             return Err(violation(StreamCondition::InvalidFrom, text));
         }
@@ -288,36 +395,27 @@ impl SaslReceiver {
         context.write(|writer| {
             writer
                 .start("success", ns::SASL)
-                .text(&wire::encode_optional(data))
+                .text(&wire::encode_optional(data.as_deref()))
                 .end();
         })?;
-        let mechanism = server.mechanism();
         context.events.push_back(Event::Authenticated {
             account,
             mechanism,
             keys: None,
+            user_agent: None,
         });
         Ok(Progress::Restart)
     }
 
     fn fail(&mut self, condition: Condition, context: &mut Context<'_>) -> Result<Progress, Error> {
-        (self.server, self.account) = (None, None);
+        self.exchange.clear();
         context.write(|writer| {
             writer
                 .start("failure", ns::SASL)
                 .empty(condition.name(), ns::SASL)
                 .end();
         })?;
-        self.failures = self.failures.saturating_add(1);
-        let attempts = match &context.shared.config {
-            Config::Receiver(config) => config.authentication_attempts,
-            Config::Initiator(_) => 0,
-        };
-        if self.failures >= attempts {
-            let text = "too many attempts to authenticate";
-            return Err(violation(StreamCondition::PolicyViolation, text));
-        }
-        Ok(Progress::Open)
+        count_failure(context.shared)
     }
 }
 
@@ -339,11 +437,11 @@ impl Feature for SaslReceiver {
     }
 
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
-        let Config::Receiver(config) = &shared.config else {
+        let Some(sasl) = shared.config.sasl() else {
             return;
         };
         writer.start("mechanisms", ns::SASL);
-        for mechanism in config.sasl.offer(&shared.channel) {
+        for mechanism in sasl.offer(&shared.channel) {
             writer
                 .start("mechanism", ns::SASL)
                 .text(mechanism.name())
@@ -382,8 +480,8 @@ impl Feature for SaslReceiver {
             return Ok(Progress::Open);
         };
         let step = match answer {
-            CredentialsAnswer::Found(credentials) => self.look_up(Some(&credentials)),
-            CredentialsAnswer::Unknown => self.look_up(None),
+            CredentialsAnswer::Found(credentials) => self.exchange.look_up(Some(&credentials)),
+            CredentialsAnswer::Unknown => self.exchange.look_up(None),
             CredentialsAnswer::Refused(condition) => return self.fail(condition, context),
         };
         self.follow(step, context)
@@ -398,7 +496,7 @@ fn message(writer: &mut Writer<'_>, name: &str, data: &str) {
     writer.end();
 }
 
-fn necessary(needs_tls: bool) -> Facts {
+pub(super) fn necessary(needs_tls: bool) -> Facts {
     if needs_tls {
         Facts::SECURE
     } else {

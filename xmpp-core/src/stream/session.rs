@@ -31,7 +31,7 @@ impl Feature for SessionInitiator {
     }
 
     fn prohibited(&self) -> Facts {
-        Facts::NONE
+        Facts::RESUMED
     }
 
     fn is_needed(&self) -> bool {

@@ -8,7 +8,8 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ReceiverConfig, Stream, TlsInfo,
+    ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession,
+    ReceiverConfig, Resumption, Stream, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
@@ -86,10 +87,14 @@ pub struct Side {
     pub stanzas: Vec<String>,
     /// Everything that it sent.
     pub said: String,
+    /// The same, as it was given away: over WebSocket one message each.
+    pub messages: Vec<String>,
     pub wants_tls: bool,
     /// Whether tickets are answered at once.
     pub answers: bool,
     pub binder: Binder,
+    /// The sessions that the application keeps, to be resumed.
+    pub sessions: Vec<ManagedSession>,
     /// Input that was not taken while a ticket was open.
     rest: Vec<u8>,
 }
@@ -103,9 +108,11 @@ impl Side {
             events: Vec::new(),
             stanzas: Vec::new(),
             said: String::new(),
+            messages: Vec::new(),
             wants_tls: false,
             answers: true,
             binder: Ok,
+            sessions: Vec::new(),
             rest: Vec::new(),
         }
     }
@@ -212,7 +219,9 @@ impl Side {
             let mut out = Vec::new();
             let sent = self.stream.poll_transmit(&mut out);
             assert_eq!(sent, !out.is_empty());
-            self.said.push_str(std::str::from_utf8(&out).unwrap());
+            let text = String::from_utf8(out).unwrap();
+            self.said.push_str(&text);
+            self.messages.extend(Some(text).filter(|_| sent));
             let Some(event) = self.stream.poll_event() else {
                 if sent {
                     continue;
@@ -241,6 +250,29 @@ impl Side {
                     let answer = (self.binder)(jid.clone());
                     self.events.push(event);
                     self.stream.handle_bind(ticket, answer, self.now).unwrap();
+                    continue;
+                }
+                Event::Component { ticket, ref domain } if self.answers => {
+                    let answer = match domain.as_str() {
+                        "plays.example.com" => Ok(ComponentSecret::new(PASSWORD)),
+                        "taken.example.com" => Err(StreamCondition::Conflict),
+                        _ => Err(StreamCondition::HostUnknown),
+                    };
+                    self.events.push(event);
+                    self.stream
+                        .handle_component(ticket, answer, self.now)
+                        .unwrap();
+                    continue;
+                }
+                Event::Resume { ticket, ref id, .. } if self.answers => {
+                    let known = self.sessions.iter();
+                    let mut known = known.map(|session| session.id() == Some(&**id));
+                    let answer = match known.position(|is_known| is_known) {
+                        Some(index) => Resumption::Found(self.sessions.remove(index)),
+                        None => Resumption::Unknown,
+                    };
+                    self.events.push(event);
+                    self.stream.handle_resume(ticket, answer, self.now).unwrap();
                     continue;
                 }
                 _ => {}
@@ -349,6 +381,17 @@ impl Pair {
             if !moved {
                 return;
             }
+        }
+    }
+
+    /// One piece each way, and TLS if it is due.
+    pub fn step(&mut self) {
+        self.carry(true);
+        self.carry(false);
+        let caught_up = self.seen == (self.client.said.len(), self.server.said.len());
+        if self.client.wants_tls && self.server.wants_tls && caught_up {
+            self.client.secure();
+            self.server.secure();
         }
     }
 
