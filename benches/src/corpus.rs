@@ -1,10 +1,11 @@
-//! The traffic that is measured, generated: no file, no network, the same at every run.
+//! The traffic that is measured, the same at every run: generated, and the examples of the XEPs.
 
 use std::fmt::Write;
 
 /// A stream header, as a server sends it.
 pub const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
-                          id='c2s-1' from='example.org' version='1.0' xml:lang='en'>";
+                          xmlns:db='jabber:server:dialback' id='c2s-1' from='example.org' version='1.0' \
+                          xml:lang='en'>";
 
 /// A corpus: its name, and its stanzas one behind the other.
 #[derive(Clone, Debug)]
@@ -45,6 +46,10 @@ pub fn all() -> Vec<Corpus> {
         Corpus {
             name: "escapes",
             text: escapes(),
+        },
+        Corpus {
+            name: "xep-examples",
+            text: xep_examples(),
         },
     ]
 }
@@ -152,4 +157,14 @@ pub fn escapes() -> String {
              &#x20AC;&#8364; &apos;quoted&apos; &lt;tag attr=&quot;value&quot;/&gt; and plain text behind it</body></message>"
         );
     })
+}
+
+/// The complete elements among the examples of the XEPs, indented as they stand there. Those that begin with an XML
+/// declaration are documents and have no place in a stream.
+pub fn xep_examples() -> String {
+    include_str!("../../xmpp-xml/tests/corpus/examples.txt")
+        .split("\n==== ")
+        .filter_map(|example| Some(example.split_once('\n')?.1))
+        .filter(|xml| !xml.starts_with("<?"))
+        .collect()
 }
