@@ -13,8 +13,8 @@ use crate::ns;
 /// What the last list of features said.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Offers {
-    /// The channel-binding types of the server (XEP-0440).
-    pub(super) binding_kinds: Vec<String>,
+    /// The channel-binding types of the server (XEP-0440), if it told them.
+    pub(super) binding_kinds: Option<Vec<String>>,
     pub(super) client_state: bool,
     /// The size of the largest first-level element that is accepted.
     pub(super) max_bytes: Option<u32>,
@@ -29,12 +29,15 @@ impl Offers {
             let limit = limits?.child(name, ns::STREAM_LIMITS)?;
             limit.text().trim().parse::<u32>().ok()
         };
-        let kinds = features.child("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
-        let kinds = kinds.into_iter().flat_map(ElementRef::children);
-        let kinds = kinds.filter(|kind| kind.is("channel-binding", ns::SASL_CHANNEL_BINDING));
-        let kinds = kinds.filter_map(|kind| kind.attribute("type"));
+        let kinds = |list: ElementRef<'_>| {
+            let kinds = list.children();
+            let kinds = kinds.filter(|kind| kind.is("channel-binding", ns::SASL_CHANNEL_BINDING));
+            let kinds = kinds.filter_map(|kind| kind.attribute("type"));
+            kinds.map(|kind| kind.into_owned()).collect()
+        };
+        let list = features.child("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
         Self {
-            binding_kinds: kinds.map(|kind| kind.into_owned()).collect(),
+            binding_kinds: list.map(kinds),
             client_state: features.child("csi", ns::CLIENT_STATE).is_some(),
             max_bytes: limit("max-bytes").filter(|bytes| *bytes > 0),
             idle: limit("idle-seconds")

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use xmpp_sasl::{
-    Client, Condition, Failure, Mechanism, MessageError, Nonce, Server, Step, StoredCredentials,
-    wire,
+    Channel, Client, Condition, Failure, Mechanism, MessageError, Nonce, Server, Step,
+    StoredCredentials, wire,
 };
 use xmpp_xml::{ElementRef, Writer};
 
@@ -148,6 +148,22 @@ impl Feature for SaslInitiator {
     }
 }
 
+/// The channel as the receiver's features describe it: they tell the types of binding where they offer the second
+/// profile.
+pub(super) fn described(shared: &Shared) -> Channel {
+    let channel = shared.channel.clone();
+    match (&shared.config, shared.config.sasl()) {
+        (Config::Receiver(config), Some(sasl)) if config.sasl2 => {
+            let kinds = sasl.binding_kinds(&channel);
+            if kinds.is_empty() {
+                return channel;
+            }
+            channel.announced(kinds.iter().map(|kind| kind.name()))
+        }
+        _ => channel,
+    }
+}
+
 /// The strongest mechanism that both sides have.
 pub(super) fn select(
     offered: &mut Vec<String>,
@@ -166,8 +182,10 @@ pub(super) fn select(
     let Login::Account(credentials) = &config.login else {
         return Ok(None);
     };
-    let kinds = offers.binding_kinds.iter().map(String::as_str);
-    let channel = channel.clone().announced(kinds);
+    let mut channel = channel.clone();
+    if let Some(kinds) = &offers.binding_kinds {
+        channel = channel.announced(kinds.iter().map(String::as_str));
+    }
     let names = offered.iter().map(String::as_str);
     let nonce = nonce(entropy);
     let selected = Client::select(names, credentials, &channel, &config.policy, nonce);
@@ -230,11 +248,12 @@ impl Exchange {
         shared: &mut Shared,
     ) -> Result<Step, Failure> {
         self.clear();
+        let channel = described(shared);
         let Some(sasl) = shared.config.sasl() else {
             return Err(Failure::OutOfOrder);
         };
         let nonce = nonce(&mut shared.entropy);
-        let mut server = Server::start(sasl, mechanism, &shared.channel, nonce)?;
+        let mut server = Server::start(sasl, mechanism, &channel, nonce)?;
         let step = server.handle_initial(data)?;
         self.server = Some(server);
         Ok(step)

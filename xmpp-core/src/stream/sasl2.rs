@@ -756,12 +756,12 @@ impl Feature for Sasl2Receiver {
             writer.empty("sm", ns::STREAM_MANAGEMENT);
         }
         writer.end().end();
-        let bindings = shared.channel.bindings();
-        if !bindings.is_empty() {
+        let kinds = sasl.binding_kinds(&shared.channel);
+        if !kinds.is_empty() {
             writer.start("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
-            for binding in bindings {
+            for kind in kinds {
                 writer.start("channel-binding", ns::SASL_CHANNEL_BINDING);
-                writer.attribute("type", binding.kind().name()).end();
+                writer.attribute("type", kind.name()).end();
             }
             writer.end();
         }
