@@ -260,21 +260,33 @@ fn the_types_of_channel_binding_are_told_and_believed() {
         "{}",
         client.said
     );
-    let client = Side::secured_client(self::client(), &features("tls-something"));
+    // Without the type that every server has, the server itself must confirm the offer (XEP-0474 §7).
+    let mut client = Side::secured_client(self::client(), &features("tls-something"));
+    let opening = opening(&client);
+    let (_, nonce) = opening.split_once(",r=").unwrap();
+    let unconfirmed = wire::encode(format!("r={nonce}server,s=c2FsdA==,i=4096").as_bytes());
+    client.hear(&format!(
+        "<challenge xmlns='{SASL2}'>{unconfirmed}</challenge>"
+    ));
     assert!(
-        matches!(client.failure(), Error::Sasl(_)),
+        matches!(
+            client.failure(),
+            Error::Sasl(xmpp_sasl::Error::OfferTampered)
+        ),
         "{:?}",
         client.failure()
     );
 }
 
+/// The first message of the mechanism that the client chose.
+fn opening(client: &Side) -> String {
+    let (_, rest) = client.said.split_once("<initial-response>").unwrap();
+    let (data, _) = rest.split_once('<').unwrap();
+    String::from_utf8(wire::decode(data).unwrap()).unwrap()
+}
+
 #[test]
 fn the_flag_says_whether_the_channel_could_be_bound() {
-    let opening = |client: &Side| {
-        let (_, rest) = client.said.split_once("<initial-response>").unwrap();
-        let (data, _) = rest.split_once('<').unwrap();
-        String::from_utf8(wire::decode(data).unwrap()).unwrap()
-    };
     let features = |names: &[&str]| {
         let names = names
             .iter()
