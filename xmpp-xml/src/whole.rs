@@ -4,6 +4,7 @@
 //! at, and the tokenizer takes it step by step; so faults are told in one place alone, and both ways leave the same
 //! tape behind.
 
+use crate::chars::is_space;
 use crate::escape::{self, is_noncharacter};
 use crate::marks::Marks;
 use crate::tape::{Kind, NamespaceId, Node, index, number};
@@ -123,9 +124,12 @@ impl Reading<'_> {
 
         // One bit for each hash of a name, and those that came twice: of two attributes that may have the same name.
         let (mut hashes, mut alike) = (0, 0);
-        while next == b' ' {
+        while next == b' ' || is_space(next) {
             let start = end + 1;
-            let (first, name_end) = ascii_name(marks, start)?;
+            let Some((first, name_end)) = ascii_name(marks, start) else {
+                (end, next) = white_space_end(marks, start)?;
+                continue;
+            };
             let [equals, quote] = marks.pair(name_end)?;
             let value = name_end + 2;
             let value_end = marks.stop(value);
@@ -282,6 +286,19 @@ fn ascii_name(marks: &mut Marks<'_>, at: usize) -> Option<(u8, usize)> {
     let end = marks.name_end(at);
     let first = marks.byte(at)?;
     ((first | 0x20).wrapping_sub(b'a') < 26 || first == b'_').then_some((first, end))
+}
+
+/// Behind more white space in a tag, which begins at `at`: the byte before an attribute and a blank, or the end of the
+/// tag.
+#[inline(never)]
+fn white_space_end(marks: &Marks<'_>, at: usize) -> Option<(usize, u8)> {
+    let rest = marks.bytes().get(at..)?;
+    let spaces = rest.iter().take_while(|&&byte| is_space(byte)).count();
+    match rest.get(spaces)? {
+        end @ (b'>' | b'/') => Some((at + spaces, *end)),
+        _ if spaces > 0 => Some((at + spaces - 1, b' ')),
+        _ => None,
+    }
 }
 
 /// Of the name whose prefix stands between `start` and `colon`: the length of its prefix, and the byte behind it.
