@@ -317,7 +317,8 @@ struct Pair {
     to_server: Vec<u8>,
     /// Whether bytes were changed on the way.
     tampered: bool,
-    /// Whether the client closed a stream that was still negotiated.
+    /// Whether the client gave up a stream that was still negotiated. Its closing tag may stand where TLS was
+    /// to begin, or cross with the server's success and meet a parser that has begun anew.
     crossed: bool,
     from_client: Vec<String>,
     from_server: Vec<String>,
@@ -412,7 +413,6 @@ impl Pair {
             7 => self.client.wait(Duration::from_secs(amount as u64)),
             8 => self.server.wait(Duration::from_secs(amount as u64)),
             9 => {
-                // A closing tag that crosses with the server's success meets a parser that has begun anew.
                 self.crossed |= !self.client.established;
                 self.client.stream.close(self.client.now);
             }
@@ -429,6 +429,7 @@ impl Pair {
         }
         self.client.drain();
         self.server.drain();
+        self.crossed |= self.client.end.is_some() && !self.client.established;
     }
 }
 
