@@ -854,7 +854,7 @@ impl Inner {
             Phase::Choice if facts.contains(Facts::SECURE) => return State::Authenticating,
             _ => None,
         };
-        match active.map(|slot| slot.feature.kind()) {
+        match active.map(|slot| slot.feature.terms().kind) {
             Some(FeatureKind::Sasl | FeatureKind::Component) => State::Authenticating,
             Some(FeatureKind::Bind | FeatureKind::Session | FeatureKind::Management) => {
                 State::Binding

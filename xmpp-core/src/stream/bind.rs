@@ -7,7 +7,9 @@ use xmpp_xml::{ElementRef, Writer};
 
 use super::error::{Error, FeatureKind};
 use super::event::Event;
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Shared, violation};
+use super::negotiation::{
+    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+};
 use crate::error::{StanzaCondition, StanzaError, StreamCondition};
 use crate::jid::Jid;
 use crate::ns;
@@ -21,20 +23,10 @@ pub(super) struct BindInitiator {
 }
 
 impl Feature for BindInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Bind
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::BOUND
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Bind, ELEMENT)
+            .after(Facts::AUTHENTICATED)
+            .until(Facts::BOUND)
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
@@ -120,20 +112,10 @@ impl BindReceiver {
 }
 
 impl Feature for BindReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Bind
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::BOUND
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Bind, ELEMENT)
+            .after(Facts::AUTHENTICATED)
+            .until(Facts::BOUND)
     }
 
     fn list(&self, _: &Shared, writer: &mut Writer<'_>) {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::error::{Error, FeatureKind};
 use super::event::Event;
 use super::header;
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, violation};
+use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Terms, violation};
 use crate::error::{StreamCondition, StreamError};
 use crate::jid::Jid;
 use crate::ns;
@@ -62,20 +62,8 @@ impl ComponentInitiator {
 }
 
 impl Feature for ComponentInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Component
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ("handshake", ns::CLIENT)
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::NONE
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Component, ("handshake", ns::CLIENT)).until(Facts::AUTHENTICATED)
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
@@ -118,20 +106,8 @@ pub(super) struct ComponentReceiver {
 }
 
 impl Feature for ComponentReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Component
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ("handshake", ns::CLIENT)
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::NONE
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Component, ("handshake", ns::CLIENT)).until(Facts::AUTHENTICATED)
     }
 
     fn takes(&self, element: ElementRef<'_>) -> bool {

@@ -34,21 +34,13 @@ use crate::ns;
 /// An initiator parses the offers, begins one and handles what comes back. A receiver lists its offers
 /// and handles what the peer picks.
 pub(super) trait Feature: Send + Sync {
-    fn kind(&self) -> FeatureKind;
+    /// When it has its turn.
+    fn terms(&self) -> Terms;
 
     /// What the open ticket is about.
     fn awaits(&self) -> FeatureKind {
-        self.kind()
+        self.terms().kind
     }
-
-    /// The element that lists it in `<stream:features/>`.
-    fn element(&self) -> (&'static str, &'static str);
-
-    /// What must be reached before.
-    fn necessary(&self) -> Facts;
-
-    /// What must not have been reached.
-    fn prohibited(&self) -> Facts;
 
     /// Receiver: writes the offer.
     fn list(&self, _: &Shared, _: &mut Writer<'_>) {}
@@ -64,11 +56,6 @@ pub(super) trait Feature: Send + Sync {
             StreamCondition::NotAuthorized,
             "that is not offered now",
         ))
-    }
-
-    /// Initiator: whether there is no stream without it.
-    fn is_needed(&self) -> bool {
-        true
     }
 
     /// Initiator: reads the offer; says whether to take it up.
@@ -87,6 +74,47 @@ pub(super) trait Feature: Send + Sync {
     /// The application answered the ticket.
     fn answer(&mut self, _: Answer, _: &mut Context<'_>) -> Result<Progress, Error> {
         Ok(Progress::Open)
+    }
+}
+
+/// What a feature is, and when it has its turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) kind: FeatureKind,
+    /// The element that lists it in `<stream:features/>`.
+    element: (&'static str, &'static str),
+    /// What must be reached before.
+    necessary: Facts,
+    /// What must not have been reached.
+    prohibited: Facts,
+    /// Initiator: whether there is a stream without it.
+    is_optional: bool,
+}
+
+impl Terms {
+    pub(super) const fn new(kind: FeatureKind, element: (&'static str, &'static str)) -> Self {
+        Self {
+            kind,
+            element,
+            necessary: Facts::NONE,
+            prohibited: Facts::NONE,
+            is_optional: false,
+        }
+    }
+
+    pub(super) const fn after(mut self, necessary: Facts) -> Self {
+        self.necessary = necessary;
+        self
+    }
+
+    pub(super) const fn until(mut self, prohibited: Facts) -> Self {
+        self.prohibited = prohibited;
+        self
+    }
+
+    pub(super) const fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
     }
 }
 
@@ -131,7 +159,7 @@ impl Facts {
     /// The session of a stream before goes on.
     pub(super) const RESUMED: Self = Self(8);
 
-    pub(super) fn with(self, other: Self) -> Self {
+    pub(super) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -387,8 +415,8 @@ impl Negotiation {
     }
 
     pub(super) fn is_permitted(&self, feature: &dyn Feature) -> bool {
-        let facts = self.shared.facts;
-        facts.contains(feature.necessary()) && !facts.meets(feature.prohibited())
+        let (facts, terms) = (self.shared.facts, feature.terms());
+        facts.contains(terms.necessary) && !facts.meets(terms.prohibited)
     }
 
     /// Receiver: lists what is permitted now.
@@ -423,7 +451,7 @@ impl Negotiation {
         for offer in features.children() {
             let mut is_known = false;
             for slot in &mut self.features {
-                let (name, namespace) = slot.feature.element();
+                let (name, namespace) = slot.feature.terms().element;
                 if offer.is(name, namespace) {
                     slot.offered = slot.feature.parse(offer);
                     is_known = true;
@@ -447,8 +475,9 @@ impl Negotiation {
             if slot.offered {
                 return Ok(Choice::Begin(index));
             }
-            if slot.feature.is_needed() {
-                missing = Some(slot.feature.kind());
+            let terms = slot.feature.terms();
+            if !terms.is_optional {
+                missing = Some(terms.kind);
                 break;
             }
         }

@@ -13,7 +13,9 @@ use xmpp_xml::{ElementRef, Writer};
 use super::component::Login;
 use super::error::{Error, FeatureKind, SaslFailure};
 use super::event::{CredentialsAnswer, Event, Ticket};
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Shared, violation};
+use super::negotiation::{
+    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+};
 use crate::entropy::Entropy;
 use crate::error::StreamCondition;
 use crate::jid::Jid;
@@ -46,20 +48,10 @@ impl SaslInitiator {
 }
 
 impl Feature for SaslInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Sasl
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        self.necessary
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Sasl, ELEMENT)
+            .after(self.necessary)
+            .until(Facts::AUTHENTICATED)
     }
 
     fn parse(&mut self, offer: ElementRef<'_>) -> bool {
@@ -342,6 +334,15 @@ pub(super) fn is_who_it_claims(account: &Jid, shared: &Shared) -> bool {
     claimed.is_none_or(|claimed| claimed.to_bare_ref() == *account)
 }
 
+/// Who has authenticated does not do so again.
+pub(super) fn once(shared: &Shared) -> Result<(), Error> {
+    if shared.facts.contains(Facts::AUTHENTICATED) {
+        let text = "authenticated already";
+        return Err(violation(StreamCondition::PolicyViolation, text));
+    }
+    Ok(())
+}
+
 /// Authentication has failed; too often ends the stream.
 pub(super) fn count_failure(shared: &mut Shared) -> Result<Progress, Error> {
     shared.failures = shared.failures.saturating_add(1);
@@ -439,20 +440,10 @@ impl SaslReceiver {
 }
 
 impl Feature for SaslReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Sasl
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        self.necessary
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Sasl, ELEMENT)
+            .after(self.necessary)
+            .until(Facts::AUTHENTICATED)
     }
 
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
@@ -474,10 +465,7 @@ impl Feature for SaslReceiver {
     }
 
     fn refuse(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        if context.shared.facts.contains(Facts::AUTHENTICATED) {
-            let text = "authenticated already";
-            return Err(violation(StreamCondition::PolicyViolation, text));
-        }
+        once(context.shared)?;
         self.fail(Condition::EncryptionRequired, context)
     }
 

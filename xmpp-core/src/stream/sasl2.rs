@@ -18,9 +18,11 @@ use super::management::{
     Management, Wish, asked_for, condition, failed, not_resumed, resumed, take_up, write_resume,
     write_resumed,
 };
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Shared, violation};
+use super::negotiation::{
+    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+};
 use super::offers::Offers;
-use super::sasl::{Exchange, Turn, count_failure, is_who_it_claims, refusal, select};
+use super::sasl::{Exchange, Turn, count_failure, is_who_it_claims, once, refusal, select};
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StreamCondition};
 use crate::jid::Jid;
@@ -346,25 +348,12 @@ impl Sasl2Initiator {
 }
 
 impl Feature for Sasl2Initiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Sasl
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::SECURE
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
     /// The first profile may be offered instead.
-    fn is_needed(&self) -> bool {
-        false
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Sasl, ELEMENT)
+            .after(Facts::SECURE)
+            .until(Facts::AUTHENTICATED)
+            .optional()
     }
 
     fn parse(&mut self, offer: ElementRef<'_>) -> bool {
@@ -712,24 +701,14 @@ impl Sasl2Receiver {
 }
 
 impl Feature for Sasl2Receiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Sasl
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Sasl, ELEMENT)
+            .after(Facts::SECURE)
+            .until(Facts::AUTHENTICATED)
     }
 
     fn awaits(&self) -> FeatureKind {
         self.awaits.unwrap_or(FeatureKind::Sasl)
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::SECURE
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::AUTHENTICATED
     }
 
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
@@ -772,10 +751,7 @@ impl Feature for Sasl2Receiver {
     }
 
     fn refuse(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        if context.shared.facts.contains(Facts::AUTHENTICATED) {
-            let text = "authenticated already";
-            return Err(violation(StreamCondition::PolicyViolation, text));
-        }
+        once(context.shared)?;
         self.fail(Condition::EncryptionRequired, context)
     }
 

@@ -6,7 +6,7 @@ use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{answer_to, asks_for};
 use super::error::{Error, FeatureKind};
-use super::negotiation::{Context, Facts, Feature, Progress, Shared};
+use super::negotiation::{Context, Facts, Feature, Progress, Shared, Terms};
 use crate::ns;
 use crate::stanza::IqBuilder;
 
@@ -18,24 +18,11 @@ pub(super) struct SessionInitiator {
 }
 
 impl Feature for SessionInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Session
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED.with(Facts::BOUND)
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::RESUMED
-    }
-
-    fn is_needed(&self) -> bool {
-        false
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Session, ELEMENT)
+            .after(Facts::AUTHENTICATED.with(Facts::BOUND))
+            .until(Facts::RESUMED)
+            .optional()
     }
 
     /// Where it is optional it is left out.
@@ -67,20 +54,8 @@ impl Feature for SessionInitiator {
 pub(super) struct SessionReceiver;
 
 impl Feature for SessionReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Session
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::NONE
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Session, ELEMENT).after(Facts::AUTHENTICATED)
     }
 
     fn list(&self, _: &Shared, writer: &mut Writer<'_>) {

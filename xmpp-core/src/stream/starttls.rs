@@ -5,7 +5,7 @@ use xmpp_xml::{ElementRef, Writer};
 use super::Encryption;
 use super::error::{Error, FeatureKind};
 use super::event::Event;
-use super::negotiation::{Context, Facts, Feature, Progress, Shared, violation};
+use super::negotiation::{Context, Facts, Feature, Progress, Shared, Terms, violation};
 use crate::error::StreamCondition;
 use crate::ns;
 
@@ -14,20 +14,8 @@ const ELEMENT: (&str, &str) = ("starttls", ns::TLS);
 pub(super) struct StartTlsInitiator;
 
 impl Feature for StartTlsInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::StartTls
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::NONE
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::SECURE
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::StartTls, ELEMENT).until(Facts::SECURE)
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
@@ -66,24 +54,15 @@ impl StartTlsReceiver {
 }
 
 impl Feature for StartTlsReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::StartTls
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
+    fn terms(&self) -> Terms {
         // Where TLS is not for the stream to begin, this is never permitted.
-        match self.encryption {
+        let necessary = match self.encryption {
             Encryption::Required => Facts::NONE,
             Encryption::Direct | Encryption::None => Facts::SECURE,
-        }
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::SECURE
+        };
+        Terms::new(FeatureKind::StartTls, ELEMENT)
+            .after(necessary)
+            .until(Facts::SECURE)
     }
 
     fn list(&self, _: &Shared, writer: &mut Writer<'_>) {

@@ -11,7 +11,7 @@ use crate::ns;
 use crate::stream::error::{Error, FeatureKind};
 use crate::stream::event::Event;
 use crate::stream::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
 };
 
 const ELEMENT: (&str, &str) = ("sm", ns::STREAM_MANAGEMENT);
@@ -20,24 +20,11 @@ const ELEMENT: (&str, &str) = ("sm", ns::STREAM_MANAGEMENT);
 pub(in crate::stream) struct ResumeInitiator;
 
 impl Feature for ResumeInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Management
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::BOUND
-    }
-
-    fn is_needed(&self) -> bool {
-        false
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Management, ELEMENT)
+            .after(Facts::AUTHENTICATED)
+            .until(Facts::BOUND)
+            .optional()
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
@@ -149,24 +136,11 @@ pub(in crate::stream) fn condition(failed: ElementRef<'_>) -> StanzaCondition {
 pub(in crate::stream) struct EnableInitiator;
 
 impl Feature for EnableInitiator {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Management
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED.with(Facts::BOUND)
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::RESUMED
-    }
-
-    fn is_needed(&self) -> bool {
-        false
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Management, ELEMENT)
+            .after(Facts::AUTHENTICATED.with(Facts::BOUND))
+            .until(Facts::RESUMED)
+            .optional()
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
@@ -204,20 +178,10 @@ pub(in crate::stream) struct ManagementReceiver {
 }
 
 impl Feature for ManagementReceiver {
-    fn kind(&self) -> FeatureKind {
-        FeatureKind::Management
-    }
-
-    fn element(&self) -> (&'static str, &'static str) {
-        ELEMENT
-    }
-
-    fn necessary(&self) -> Facts {
-        Facts::AUTHENTICATED
-    }
-
-    fn prohibited(&self) -> Facts {
-        Facts::RESUMED
+    fn terms(&self) -> Terms {
+        Terms::new(FeatureKind::Management, ELEMENT)
+            .after(Facts::AUTHENTICATED)
+            .until(Facts::RESUMED)
     }
 
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
