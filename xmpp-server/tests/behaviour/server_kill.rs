@@ -4,13 +4,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use crate::support::{Client, config, server_with};
 use xmpp_server::storage::{Redb, Store};
 
 const PATH: &str = "XMPP_SERVER_TEST_KILLED";
 const USERS: [&str; 3] = ["juliet", "romeo", "nurse"];
+/// How many answers each user waits for before the server is killed.
+const ANSWERS: usize = 10;
 
 #[tokio::test]
 async fn a_killed_server_loses_no_roster_change_that_was_answered() {
@@ -19,7 +22,9 @@ async fn a_killed_server_loses_no_roster_change_that_was_answered() {
     let mut answered: Vec<(String, String)> = Vec::new();
     for round in 0..3 {
         let (mut child, address) = start(&path);
+        let (busy, mut are_busy) = mpsc::unbounded_channel();
         let changes = USERS.map(|user| {
+            let busy = busy.clone();
             tokio::spawn(async move {
                 let address = address.parse().unwrap();
                 let mut client = Client::login(address, &format!("{user}/x")).await.unwrap();
@@ -35,18 +40,21 @@ async fn a_killed_server_loses_no_roster_change_that_was_answered() {
                         break;
                     }
                     answered.push((format!("{user}@example.com"), contact));
+                    if answered.len() == ANSWERS {
+                        busy.send(()).unwrap();
+                    }
                 }
                 answered
             })
         });
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        for _ in USERS {
+            are_busy.recv().await.unwrap();
+        }
         // SIGKILL on Unix.
         child.kill().unwrap();
         child.wait().unwrap();
         for change in changes {
-            let fresh = change.await.unwrap();
-            assert!(!fresh.is_empty(), "nothing was answered in round {round}");
-            answered.extend(fresh);
+            answered.extend(change.await.unwrap());
         }
         let store = Redb::open(&path).unwrap();
         for (account, contact) in &answered {
