@@ -13,7 +13,7 @@ pub(crate) struct Marks<'b> {
     /// Bytes at which text or a value may end or must be looked at: `<`, `>`, `&`, both quotes, control characters,
     /// and 0xEF, with which U+FFFE and U+FFFF begin. `#` comes along for the sake of fewer comparisons.
     stops: u64,
-    /// Bytes that no ASCII name without a prefix can hold.
+    /// Bytes that are no ASCII letters. Most names consist of letters alone.
     breaks: u64,
 }
 
@@ -49,10 +49,9 @@ impl<'b> Marks<'b> {
         self.find(at, |marks| marks.stops)
     }
 
-    /// The first byte from `at` on that cannot belong to an ASCII name without a prefix; the length of the bytes, if
-    /// there is none.
+    /// The first byte from `at` on that is no ASCII letter; the length of the bytes, if there is none.
     #[inline(always)]
-    pub(crate) fn name_end(&mut self, at: usize) -> usize {
+    pub(crate) fn letters_end(&mut self, at: usize) -> usize {
         self.find(at, |marks| marks.breaks)
     }
 
@@ -104,15 +103,15 @@ fn marks_at(bytes: &[u8], at: usize) -> (u64, u64) {
 fn marks(block: &[u8; BLOCK]) -> (u64, u64) {
     let (lanes, _) = block.as_chunks();
     lanes.iter().rev().fold((0, 0), |(stops, breaks), lane| {
-        let (stop, name) = lane_marks(*lane);
+        let (stop, letter) = lane_marks(*lane);
         (
             stops << 16 | u64::from(stop),
-            breaks << 16 | u64::from(!name & 0xFFFF),
+            breaks << 16 | u64::from(!letter & 0xFFFF),
         )
     })
 }
 
-/// Stops and name characters of 16 bytes.
+/// Stops and letters of 16 bytes.
 #[cfg(any(
     target_feature = "sse2",
     all(target_feature = "neon", target_arch = "aarch64"),
@@ -132,12 +131,7 @@ fn lane_marks(lane: [u8; 16]) -> (u32, u32) {
     let stops = quotes | angles | controls | bytes.simd_eq(all(0xEF));
     let letter = (bytes | all(0x20)) - all(b'a');
     let letters = letter.min(all(25)).simd_eq(letter);
-    // `-`, `.`, `/` and the digits.
-    let digit = bytes - all(b'-');
-    let digits = digit.min(all(12)).simd_eq(digit);
-    let slash = bytes.simd_eq(all(b'/'));
-    let names = letters | (digits ^ slash) | bytes.simd_eq(all(b'_'));
-    (stops.to_bitmask(), names.to_bitmask())
+    (stops.to_bitmask(), letters.to_bitmask())
 }
 
 /// The same, byte by byte.
@@ -156,7 +150,7 @@ mod bytewise {
         block.iter().rev().fold((0, 0), |(stops, breaks), &byte| {
             (
                 stops << 1 | u64::from(is_stop(byte)),
-                breaks << 1 | u64::from(!is_name(byte)),
+                breaks << 1 | u64::from(!byte.is_ascii_alphabetic()),
             )
         })
     }
@@ -166,10 +160,6 @@ mod bytewise {
             byte,
             0..0x20 | b'"' | b'#' | b'&' | b'\'' | b'<' | b'>' | 0xEF
         )
-    }
-
-    fn is_name(byte: u8) -> bool {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
     }
 }
 
@@ -206,14 +196,14 @@ mod tests {
         for length in [0, 1, 63, 64, 65, 127, 128, 200] {
             let mut bytes = vec![b'a'; length];
             assert_eq!(Marks::new(&bytes).stop(0), length);
-            assert_eq!(Marks::new(&bytes).name_end(0), length);
+            assert_eq!(Marks::new(&bytes).letters_end(0), length);
             for at in 0..length {
                 bytes[at] = b'<';
                 for from in 0..=at {
                     let mut marks = Marks::new(&bytes);
-                    assert_eq!(marks.name_end(0), at);
+                    assert_eq!(marks.letters_end(0), at);
                     assert_eq!(marks.stop(from), at);
-                    assert_eq!(Marks::new(&bytes).name_end(from), at);
+                    assert_eq!(Marks::new(&bytes).letters_end(from), at);
                 }
                 bytes[at] = b'a';
             }

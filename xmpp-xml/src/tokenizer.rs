@@ -13,6 +13,7 @@ use crate::escape::{self, Place};
 use crate::fault::FaultKind;
 use crate::limits::Limits;
 use crate::tape::{Context, Kind, NamespaceId, Node, Source, index, number};
+use crate::{XML_NAMESPACE, XMLNS_NAMESPACE};
 
 /// The buffers of one pass; they keep their capacity.
 #[derive(Debug, Default)]
@@ -623,15 +624,19 @@ impl Reading<'_> {
             node.b = number(value.len());
             self.work.decoded.push_str(&value);
         }
+        if node.name == 0 && ![XML_NAMESPACE.len(), XMLNS_NAMESPACE.len()].contains(&index(node.b))
+        {
+            return Ok(node);
+        }
         let namespace = namespace_bytes(self.bytes, self.work.decoded.as_bytes(), node);
-        let fixed = namespace == crate::XML_NAMESPACE.as_bytes();
+        let fixed = namespace == XML_NAMESPACE.as_bytes();
         let forbidden = match self.bytes.get(node.name_range()) {
             Some(b"") => fixed,
             Some(b"xml") => !fixed,
             Some(b"xmlns") => true,
             _ => fixed || namespace.is_empty(),
         };
-        if forbidden || namespace == crate::XMLNS_NAMESPACE.as_bytes() {
+        if forbidden || namespace == XMLNS_NAMESPACE.as_bytes() {
             return Err((FaultKind::ReservedDeclaration, at));
         }
         Ok(node)
@@ -798,7 +803,7 @@ impl Reading<'_> {
     fn namespace(&self, id: NamespaceId) -> &[u8] {
         match id.source() {
             Source::None => b"",
-            Source::Xml => crate::XML_NAMESPACE.as_bytes(),
+            Source::Xml => XML_NAMESPACE.as_bytes(),
             Source::Local(entry) => self.work.tape.get(index(entry)).map_or(b"", |&node| {
                 namespace_bytes(self.bytes, self.work.decoded.as_bytes(), node)
             }),

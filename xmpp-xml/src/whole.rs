@@ -102,13 +102,13 @@ impl Reading<'_> {
             declarations: 0,
             has_prefixes: false,
         };
-        let (_, mut end) = ascii_name(marks, start)?;
+        let mut end = marks.letters_end(start);
         let mut next = marks.byte(end)?;
         let mut prefix = 0;
-        if next == b':' {
-            (prefix, end) = prefixed_name(marks, start, end)?;
+        if end == start || !matches!(next, b' ' | b'>' | b'/') {
+            (prefix, end) = name(marks, start)?;
             next = marks.byte(end)?;
-            tag.has_prefixes = true;
+            tag.has_prefixes = prefix > 0;
         }
         if end - start > longest {
             return None;
@@ -122,20 +122,25 @@ impl Reading<'_> {
             b: self.token.current,
         });
 
-        // One bit for each hash of a name, and those that came twice: of two attributes that may have the same name.
-        let (mut hashes, mut alike) = (0, 0);
+        // One bit for each hash of a name: fewer bits than names tell that two may be the same.
+        let mut hashes = 0u64;
         while next == b' ' || is_space(next) {
             let start = end + 1;
-            let Some((first, name_end)) = ascii_name(marks, start) else {
-                (end, next) = white_space_end(marks, start)?;
+            let name_end = marks.letters_end(start);
+            if name_end == start
+                && let Some(found) = white_space_end(marks, start)
+            {
+                (end, next) = found;
                 continue;
-            };
+            }
+            let first = marks.byte(start)?;
             let [equals, quote] = marks.pair(name_end)?;
             let value = name_end + 2;
             let value_end = marks.stop(value);
             let [closing, behind] = marks.pair(value_end)?;
             let length = name_end - start;
             let is_plain = equals == b'='
+                && length > 0
                 && closing == quote
                 && (quote == b'\'' || quote == b'"')
                 && length <= longest;
@@ -148,11 +153,12 @@ impl Reading<'_> {
                     a: number(value),
                     b: number(value_end - value),
                 };
-                match node.into_declaration(marks.bytes()) {
-                    Some(node) if first == b'x' => self.declare(node, false, &mut tag)?,
-                    _ => {
-                        self.push(node);
-                    }
+                if first == b'x'
+                    && let Some(node) = node.into_declaration(marks.bytes())
+                {
+                    self.declare(node, false, &mut tag)?;
+                } else {
+                    self.push(node);
                 }
                 end = value_end + 1;
                 next = behind;
@@ -160,9 +166,7 @@ impl Reading<'_> {
                 end = self.whole_attribute(marks, start, &mut tag)?;
                 next = marks.byte(end)?;
             }
-            let bit = 1u64 << (usize::from(first).wrapping_add(length.wrapping_mul(11)) & 63);
-            alike |= hashes & bit;
-            hashes |= bit;
+            hashes |= 1 << (usize::from(first).wrapping_add(length.wrapping_mul(11)) & 63);
         }
         let empty = match next {
             b'>' => false,
@@ -170,7 +174,7 @@ impl Reading<'_> {
             _ => return None,
         };
         let entries = number(self.work.tape.len()) - open - 1;
-        if alike != 0
+        if (entries > 1 && hashes.count_ones() < entries)
             || tag.has_prefixes
             || tag.declarations > 1
             || entries > self.limits.attributes
@@ -202,11 +206,7 @@ impl Reading<'_> {
         start: usize,
         tag: &mut Tag,
     ) -> Option<usize> {
-        let (_, mut name_end) = ascii_name(marks, start)?;
-        let mut prefix = 0;
-        if marks.byte(name_end)? == b':' {
-            (prefix, name_end) = prefixed_name(marks, start, name_end)?;
-        }
+        let (prefix, name_end) = name(marks, start)?;
         let [equals, quote] = marks.pair(name_end)?;
         if equals != b'='
             || (quote != b'\'' && quote != b'"')
@@ -280,14 +280,6 @@ struct Tag {
     has_prefixes: bool,
 }
 
-/// Of the ASCII name without a prefix that begins at `at`: its first byte, and the byte behind it.
-#[inline(always)]
-fn ascii_name(marks: &mut Marks<'_>, at: usize) -> Option<(u8, usize)> {
-    let end = marks.name_end(at);
-    let first = marks.byte(at)?;
-    ((first | 0x20).wrapping_sub(b'a') < 26 || first == b'_').then_some((first, end))
-}
-
 /// Behind more white space in a tag, which begins at `at`: the byte before an attribute and a blank, or the end of the
 /// tag.
 #[inline(never)]
@@ -301,11 +293,28 @@ fn white_space_end(marks: &Marks<'_>, at: usize) -> Option<(usize, u8)> {
     }
 }
 
-/// Of the name whose prefix stands between `start` and `colon`: the length of its prefix, and the byte behind it.
+/// Of the ASCII name that begins at `at`: the length of its prefix, and the byte behind it.
 #[inline(never)]
-fn prefixed_name(marks: &mut Marks<'_>, start: usize, colon: usize) -> Option<(u8, usize)> {
-    let (_, end) = ascii_name(marks, colon + 1)?;
-    Some((u8::try_from(colon - start).ok()?, end))
+fn name(marks: &mut Marks<'_>, at: usize) -> Option<(u8, usize)> {
+    let end = name_part(marks, at)?;
+    if marks.byte(end)? != b':' {
+        return Some((0, end));
+    }
+    let prefix = u8::try_from(end - at).ok()?;
+    Some((prefix, name_part(marks, end + 1)?))
+}
+
+/// The byte behind the ASCII name without a prefix that begins at `at`.
+fn name_part(marks: &mut Marks<'_>, at: usize) -> Option<usize> {
+    let first = marks.byte(at)?;
+    if !first.is_ascii_alphabetic() && first != b'_' {
+        return None;
+    }
+    let mut end = marks.letters_end(at);
+    while let b'0'..=b'9' | b'-' | b'.' | b'_' = marks.byte(end)? {
+        end = marks.letters_end(end + 1);
+    }
+    Some(end)
 }
 
 /// The end of the value that begins at `at`, and whether it must be decoded.
