@@ -17,7 +17,6 @@ use crate::tape::{
     Context, ContextDeclaration, Kind, NO_CONTEXT, NamespaceId, Node, SharedContext, Source, index,
     number,
 };
-use crate::tokenizer::namespace_bytes;
 use crate::typed::{FromXml, FromXmlError, ToXml};
 use crate::writer::{WriteError, Writer};
 
@@ -499,8 +498,12 @@ impl<'a> ElementRef<'a> {
     }
 
     fn declared(self, node: Node) -> &'a str {
-        let bytes = namespace_bytes(self.bytes.as_bytes(), self.decoded.as_bytes(), node);
-        core::str::from_utf8(bytes).unwrap_or_default()
+        let source = if node.kind == Kind::DeclarationDecoded {
+            self.decoded
+        } else {
+            self.bytes
+        };
+        source.get(node.value_range()).unwrap_or_default()
     }
 
     fn resolve(self, id: u32) -> &'a str {
@@ -520,13 +523,12 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The decoded text of a text or attribute entry.
+    #[inline]
     fn data(self, node: Node) -> Cow<'a, str> {
         let raw = self.bytes.get(node.value_range()).unwrap_or_default();
         match node.kind {
-            Kind::TextEscaped => escape::decode(raw, Place::Text),
-            Kind::SectionEscaped => escape::decode(raw, Place::Section),
-            Kind::AttributeEscaped => escape::decode(raw, Place::Value),
-            _ => Cow::Borrowed(raw),
+            Kind::Attribute | Kind::Text => Cow::Borrowed(raw),
+            kind => decoded(kind, raw),
         }
     }
 }
@@ -540,6 +542,16 @@ const NOTHING: Node = Node {
     a: 0,
     b: 0,
 };
+
+#[cold]
+fn decoded(kind: Kind, raw: &str) -> Cow<'_, str> {
+    match kind {
+        Kind::TextEscaped => escape::decode(raw, Place::Text),
+        Kind::SectionEscaped => escape::decode(raw, Place::Section),
+        Kind::AttributeEscaped => escape::decode(raw, Place::Value),
+        _ => Cow::Borrowed(raw),
+    }
+}
 
 fn local_name(qualified: &str, prefix: u8) -> &str {
     if prefix == 0 {

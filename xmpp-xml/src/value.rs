@@ -963,6 +963,11 @@ fn is_space(character: char) -> bool {
 }
 
 fn trim(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let is_bare = |edge: Option<&u8>| edge.is_some_and(|&byte| byte > b' ');
+    if is_bare(bytes.first()) && is_bare(bytes.last()) {
+        return text;
+    }
     text.trim_matches(is_space)
 }
 

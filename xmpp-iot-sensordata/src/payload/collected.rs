@@ -47,9 +47,14 @@ impl<'a> FromXml<'a> for Fields<'a> {
         let samples = |node: &NodeFieldsRef<'a>| {
             let samples = node.samples().flatten();
             samples
-                .map(|sample| Sample {
-                    time: sample.time(),
-                    fields: sample.fields().flatten().collect(),
+                .map(|sample| {
+                    // Fields are large: counting them costs less than moving them when the vector grows.
+                    let mut fields = Vec::with_capacity(sample.count());
+                    fields.extend(sample.fields().flatten());
+                    Sample {
+                        time: sample.time(),
+                        fields,
+                    }
                 })
                 .collect()
         };

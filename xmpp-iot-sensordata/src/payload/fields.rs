@@ -175,6 +175,11 @@ impl<'a> SampleRef<'a> {
         self.time
     }
 
+    /// How many elements stand where fields do.
+    pub(super) fn count(&self) -> usize {
+        self.element.children().count()
+    }
+
     /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
         self.element
@@ -201,18 +206,18 @@ enum Kind {
 
 impl Kind {
     fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "numeric" => Self::Numeric,
-            "string" => Self::String,
-            "boolean" => Self::Boolean,
-            "enum" => Self::Enumeration,
-            "int" => Self::Int,
-            "long" => Self::Long,
-            "date" => Self::Date,
-            "time" => Self::Time,
-            "dateTime" => Self::DateTime,
+        Some(match name.as_bytes() {
+            b"numeric" => Self::Numeric,
+            b"string" => Self::String,
+            b"boolean" => Self::Boolean,
+            b"enum" => Self::Enumeration,
+            b"int" => Self::Int,
+            b"long" => Self::Long,
+            b"date" => Self::Date,
+            b"time" => Self::Time,
+            b"dateTime" => Self::DateTime,
             // The name in early drafts, which slixmpp writes.
-            "duration" | "timeSpan" => Self::Duration,
+            b"duration" | b"timeSpan" => Self::Duration,
             _ => return None,
         })
     }
@@ -231,21 +236,22 @@ fn read_field<'a>(element: ElementRef<'a>, kind: Kind) -> Result<Field<'a>, From
                 .map_err(|error| FromXmlError::attribute(element, attribute.name(), error))
         };
         let text = attribute.value();
-        match attribute.name() {
-            "name" => name = Some(text),
-            "value" => value = Some(text),
-            "unit" => unit = Some(text),
-            "dataType" => data_type = Some(text),
-            "module" => module = Some(text),
+        match attribute.name().as_bytes() {
+            b"name" => name = Some(text),
+            b"value" => value = Some(text),
+            b"unit" => unit = Some(text),
+            b"dataType" => data_type = Some(text),
+            b"module" => module = Some(text),
             // For people only: what makes no sense is dropped, and the field stays.
-            "stringIds" => string_ids = StringIds::parse(text).ok(),
-            "writable" => writable = Some(flag(text)?),
-            other => {
-                if let Some(category) = flags::category(other) {
+            b"stringIds" => string_ids = StringIds::parse(text).ok(),
+            b"writable" => writable = Some(flag(text)?),
+            _ => {
+                let name = attribute.name();
+                if let Some(category) = flags::category(name) {
                     if flag(text)? {
                         categories |= category;
                     }
-                } else if let Some(sign) = flags::quality(other)
+                } else if let Some(sign) = flags::quality(name)
                     && flag(text)?
                 {
                     quality |= sign;

@@ -40,43 +40,43 @@ const QUALITY: [&str; 14] = [
 
 /// The category that an attribute of this name stands for.
 pub(super) fn category(name: &str) -> Option<Categories> {
-    Some(match name {
-        "momentary" => Categories::MOMENTARY,
-        "peak" => Categories::PEAK,
-        "status" => Categories::STATUS,
-        "computed" => Categories::COMPUTED,
+    Some(match name.as_bytes() {
+        b"momentary" => Categories::MOMENTARY,
+        b"peak" => Categories::PEAK,
+        b"status" => Categories::STATUS,
+        b"computed" => Categories::COMPUTED,
         // The standard's own example 6 has the longer name.
-        "identity" | "identification" => Categories::IDENTITY,
-        "historicalSecond" => Categories::HISTORICAL_SECOND,
-        "historicalMinute" => Categories::HISTORICAL_MINUTE,
-        "historicalHour" => Categories::HISTORICAL_HOUR,
-        "historicalDay" => Categories::HISTORICAL_DAY,
-        "historicalWeek" => Categories::HISTORICAL_WEEK,
-        "historicalMonth" => Categories::HISTORICAL_MONTH,
-        "historicalQuarter" => Categories::HISTORICAL_QUARTER,
-        "historicalYear" => Categories::HISTORICAL_YEAR,
-        "historicalOther" => Categories::HISTORICAL_OTHER,
+        b"identity" | b"identification" => Categories::IDENTITY,
+        b"historicalSecond" => Categories::HISTORICAL_SECOND,
+        b"historicalMinute" => Categories::HISTORICAL_MINUTE,
+        b"historicalHour" => Categories::HISTORICAL_HOUR,
+        b"historicalDay" => Categories::HISTORICAL_DAY,
+        b"historicalWeek" => Categories::HISTORICAL_WEEK,
+        b"historicalMonth" => Categories::HISTORICAL_MONTH,
+        b"historicalQuarter" => Categories::HISTORICAL_QUARTER,
+        b"historicalYear" => Categories::HISTORICAL_YEAR,
+        b"historicalOther" => Categories::HISTORICAL_OTHER,
         _ => return None,
     })
 }
 
 /// The quality that an attribute of this name stands for.
 pub(super) fn quality(name: &str) -> Option<Quality> {
-    Some(match name {
-        "missing" => Quality::MISSING,
-        "inProgress" => Quality::IN_PROGRESS,
-        "automaticEstimate" => Quality::AUTOMATIC_ESTIMATE,
-        "manualEstimate" => Quality::MANUAL_ESTIMATE,
-        "manualReadout" => Quality::MANUAL_READOUT,
-        "automaticReadout" => Quality::AUTOMATIC_READOUT,
-        "timeOffset" => Quality::TIME_OFFSET,
-        "warning" => Quality::WARNING,
-        "error" => Quality::ERROR,
-        "signed" => Quality::SIGNED,
-        "invoiced" => Quality::INVOICED,
-        "endOfSeries" => Quality::END_OF_SERIES,
-        "powerFailure" => Quality::POWER_FAILURE,
-        "invoiceConfirmed" => Quality::INVOICE_CONFIRMED,
+    Some(match name.as_bytes() {
+        b"missing" => Quality::MISSING,
+        b"inProgress" => Quality::IN_PROGRESS,
+        b"automaticEstimate" => Quality::AUTOMATIC_ESTIMATE,
+        b"manualEstimate" => Quality::MANUAL_ESTIMATE,
+        b"manualReadout" => Quality::MANUAL_READOUT,
+        b"automaticReadout" => Quality::AUTOMATIC_READOUT,
+        b"timeOffset" => Quality::TIME_OFFSET,
+        b"warning" => Quality::WARNING,
+        b"error" => Quality::ERROR,
+        b"signed" => Quality::SIGNED,
+        b"invoiced" => Quality::INVOICED,
+        b"endOfSeries" => Quality::END_OF_SERIES,
+        b"powerFailure" => Quality::POWER_FAILURE,
+        b"invoiceConfirmed" => Quality::INVOICE_CONFIRMED,
         _ => return None,
     })
 }
