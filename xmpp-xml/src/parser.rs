@@ -166,6 +166,9 @@ enum Stage {
     Ended,
 }
 
+/// Stanzas up to about this length count as short.
+const SHORT: usize = 512;
+
 /// A construct whose end has not arrived.
 struct Pending {
     bytes: Vec<u8>,
@@ -353,12 +356,14 @@ impl Parser {
                     }
                 }
             }
-            Some(mut pending) => {
+            Some(mut pending) => loop {
                 // One byte over the limit is enough to tell.
                 let limit =
                     index(self.limits.stanza_bytes.max(self.limits.header_bytes)).saturating_add(1);
                 let had = pending.bytes.len();
-                let take = limit.saturating_sub(had).min(input.len());
+                // Most stanzas are short: what follows them should not be copied along.
+                let step = if had < SHORT { SHORT } else { usize::MAX };
+                let take = limit.saturating_sub(had).min(step).min(input.len());
                 pending
                     .bytes
                     .extend_from_slice(input.get(..take).unwrap_or_default());
@@ -368,24 +373,22 @@ impl Parser {
                     token,
                     scan,
                 } = &mut *pending;
-                match self.unit(work, bytes, token, scan)? {
-                    Some((unit, length)) => {
-                        *input = input.get(length.saturating_sub(had)..).unwrap_or_default();
-                        scratch.bytes = pending.bytes;
-                        scratch.work = pending.work;
-                        Ok(Found::Unit {
-                            unit,
-                            length,
-                            source: None,
-                        })
-                    }
-                    None => {
-                        *input = input.get(take..).unwrap_or_default();
-                        self.pending = Some(pending);
-                        Ok(Found::Nothing)
-                    }
+                if let Some((unit, length)) = self.unit(work, bytes, token, scan)? {
+                    *input = input.get(length.saturating_sub(had)..).unwrap_or_default();
+                    scratch.bytes = pending.bytes;
+                    scratch.work = pending.work;
+                    return Ok(Found::Unit {
+                        unit,
+                        length,
+                        source: None,
+                    });
                 }
-            }
+                *input = input.get(take..).unwrap_or_default();
+                if input.is_empty() || take == 0 {
+                    self.pending = Some(pending);
+                    return Ok(Found::Nothing);
+                }
+            },
         }
     }
 

@@ -36,7 +36,7 @@ fn feeding_byte_by_byte_costs_in_proportion() {
         let attributes = (0..bytes / 10).map(|n| format!(" a{n}='{n}'"));
         attributes.collect::<String>()
     };
-    let (small, large) = (8_000, 64_000);
+    let (small, large) = (4_000, 32_000);
     let cases: [(&str, String, Text<'_>); 9] = [
         ("text", format!("{HEADER}<a>"), &|n| many("x", n)),
         ("brackets", format!("{HEADER}<a>"), &|n| many("]", n)),
@@ -55,14 +55,14 @@ fn feeding_byte_by_byte_costs_in_proportion() {
         }),
     ];
     for (name, before, text) in cases {
-        // Others use this machine too, so the shortest time of as many rounds as it needs. Reading all again at each
-        // byte would take 64 times as long for 8 times as much, in every round.
+        // Others use this machine too and disturb what takes long the most, so the shortest time of as many rounds as
+        // it needs, and much leeway: reading all again at each byte would take 64 times as long for 8 times as much.
         let (short, long) = (text(small), text(large));
         let (mut less, mut more) = (Duration::MAX, Duration::MAX);
         let proportional = (0..30).any(|_| {
             less = less.min(byte_by_byte(&before, &short));
             more = more.min(byte_by_byte(&before, &long));
-            more < less * 20
+            more < less * 32
         });
         assert!(proportional, "{name}: {less:?}, then {more:?}");
     }
