@@ -1,12 +1,17 @@
-//! Parsing: bytes to a validated, namespace-resolved tape, beside other parsers on the same bytes.
+//! Parsing: bytes to a validated, namespace-resolved tape, beside other parsers on the same bytes. Typed messages, read
+//! and written, beside xmpp-parsers and minidom.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use std::borrow::Cow;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rxml::Parse;
 use xmpp_benches::corpus::{self, HEADER};
-use xmpp_xml::{Element, Event, Limits, Parser, Scratch, Writer};
+use xmpp_parsers::chatstates::ChatState;
+use xmpp_parsers::message::Message;
+use xmpp_parsers::receipts::Request;
+use xmpp_xml::{Element, Event, FromXml, Limits, Parser, Scratch, ToXml, Writer};
 
 /// Reads everything; the number of stanzas.
 fn tape(parser: &mut Parser, scratch: &mut Scratch, chunks: std::slice::Chunks<'_, u8>) -> usize {
@@ -133,5 +138,107 @@ fn elements(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, elements);
+const CHAT: &str = "<message xmlns='jabber:client' from='romeo@example.net/orchard' to='juliet@example.com/balcony' \
+                    type='chat' id='m1'><body>Wherefore art thou? It is the east, and the sun rises.</body>\
+                    <active xmlns='http://jabber.org/protocol/chatstates'/><request xmlns='urn:xmpp:receipts'/>\
+                    </message>";
+
+/// What xmpp-parsers makes of it, in types of ours.
+#[derive(FromXml, ToXml)]
+#[xml(name = "message", namespace = "jabber:client")]
+struct Chat<'a> {
+    #[xml(attribute)]
+    from: Option<Cow<'a, str>>,
+    #[xml(attribute)]
+    to: Option<Cow<'a, str>>,
+    #[xml(attribute = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[xml(attribute)]
+    id: Option<Cow<'a, str>>,
+    #[xml(child_text)]
+    body: Option<Cow<'a, str>>,
+    #[xml(child)]
+    state: Option<State>,
+    #[xml(flag, namespace = "urn:xmpp:receipts")]
+    request: bool,
+}
+
+#[derive(FromXml, ToXml)]
+#[xml(namespace = "http://jabber.org/protocol/chatstates")]
+enum State {
+    #[xml(name = "active")]
+    Active,
+    #[xml(name = "composing")]
+    Composing,
+    #[xml(name = "paused")]
+    Paused,
+    #[xml(name = "inactive")]
+    Inactive,
+    #[xml(name = "gone")]
+    Gone,
+}
+
+/// A chat message with its children, from bytes to types and back.
+fn typed(criterion: &mut Criterion) {
+    let parsed = || {
+        let element: minidom::Element = black_box(CHAT).parse().expect("well-formed");
+        Message::try_from(element).expect("a message")
+    };
+    let mut group = criterion.benchmark_group("typed/chat");
+    group.throughput(Throughput::Bytes(CHAT.len() as u64));
+    let (mut scratch, limits) = (Scratch::new(), Limits::new());
+    group.bench_function("read", |b| {
+        b.iter(|| {
+            let bytes = black_box(CHAT.as_bytes());
+            let message = scratch.document(bytes, &limits).expect("well-formed");
+            let chat: Chat<'_> = message.read().expect("a message");
+            (
+                chat.body.map(|body| body.len()),
+                chat.state.is_some(),
+                chat.request,
+            )
+        });
+    });
+    group.bench_function("read-xmpp-parsers", |b| {
+        b.iter(|| {
+            let message = parsed();
+            let mut payloads = message.payloads.into_iter();
+            let state = payloads.next().map(ChatState::try_from);
+            let request = payloads.next().map(Request::try_from);
+            (message.bodies, state, request)
+        });
+    });
+    let element = Element::parse(CHAT).expect("well-formed");
+    let chat: Chat<'_> = element.root().read().expect("a message");
+    let mut out = Vec::new();
+    group.bench_function("write", |b| {
+        b.iter(|| {
+            out.clear();
+            let mut writer = Writer::new(&mut out);
+            black_box(&chat).to_xml(&mut writer);
+            writer.finish().expect("writable");
+            out.len()
+        });
+    });
+    let message = parsed();
+    group.bench_function("write-xmpp-parsers", |b| {
+        b.iter(|| {
+            out.clear();
+            let element = minidom::Element::from(black_box(&message).clone());
+            element.write_to(&mut out).expect("writable");
+            out.len()
+        });
+    });
+    let element: minidom::Element = CHAT.parse().expect("well-formed");
+    group.bench_function("write-minidom", |b| {
+        b.iter(|| {
+            out.clear();
+            black_box(&element).write_to(&mut out).expect("writable");
+            out.len()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parse, typed, elements);
 criterion_main!(benches);
