@@ -83,7 +83,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use xmpp_sasl::Channel;
+use xmpp_sasl::{BearerError, Channel};
 use xmpp_xml::{ElementRef, Limits, Parser, Scratch, Writer};
 
 use crate::entropy::Entropy;
@@ -112,7 +112,7 @@ mod starttls;
 pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
-pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use event::{BearerToken, CredentialsAnswer, Event, Ticket, TlsInfo};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 pub use sasl2::{Sasl2, UserAgent};
@@ -124,7 +124,7 @@ use offers::Offers;
 use outgoing::elements;
 
 use negotiation::{
-    Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
+    Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, Question, violation,
 };
 
 /// One stream, seen from one side. See the [module](self) for how to drive it.
@@ -394,6 +394,7 @@ impl Stream {
             .bindings
             .into_iter()
             .fold(Channel::tls(), Channel::binding);
+        negotiation.shared.identities = info.identities;
         negotiation.phase = Phase::Header;
         self.inner.is_silent = false;
         self.restart();
@@ -411,7 +412,44 @@ impl Stream {
         answer: CredentialsAnswer,
         now: Instant,
     ) -> Result<(), Misuse> {
-        self.handle_answer(ticket, Answer::Credentials(answer), FeatureKind::Sasl, now)
+        let answer = Answer::Credentials(answer);
+        self.handle_answer(ticket, answer, Question::Credentials, now)
+    }
+
+    /// The application answers [`Event::Bearer`]: with the account that the token was issued for, or with what the
+    /// client is told (RFC 7628 §3.2.2) before its failure.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; [`Misuse::WrongAddress`] for an address that is no
+    /// account of the domain that the stream is for, and the ticket stays open.
+    pub fn handle_bearer(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<Jid, BearerError>,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        if let (Ok(account), Some(negotiation)) = (&answer, &self.inner.negotiation) {
+            let host = negotiation.shared.host.as_ref().map(Jid::domain);
+            let is_account = account.is_bare() && account.local().is_some();
+            if !is_account || host != Some(account.domain()) {
+                return Err(Misuse::WrongAddress);
+            }
+        }
+        self.handle_answer(ticket, Answer::Bearer(answer), Question::Bearer, now)
+    }
+
+    /// The application answers [`Event::Certificate`]: whether there is such an account and it may log in.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_certificate(
+        &mut self,
+        ticket: Ticket,
+        is_known: bool,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Certificate(is_known);
+        self.handle_answer(ticket, answer, Question::Certificate, now)
     }
 
     /// The application answers [`Event::Bind`]: with the address of the event, with another full address
@@ -433,7 +471,7 @@ impl Stream {
         {
             return Err(Misuse::WrongAddress);
         }
-        self.handle_answer(ticket, Answer::Bind(answer), FeatureKind::Bind, now)
+        self.handle_answer(ticket, Answer::Bind(answer), Question::Bind, now)
     }
 
     /// The application answers [`Event::Resume`].
@@ -446,7 +484,7 @@ impl Stream {
         answer: Resumption,
         now: Instant,
     ) -> Result<(), (Misuse, Resumption)> {
-        let Some(index) = self.inner.waiting_for(ticket, FeatureKind::Management) else {
+        let Some(index) = self.inner.waiting_for(ticket, Question::Resume) else {
             return Err((Misuse::UnknownTicket, answer));
         };
         self.answer(index, Answer::Resume(answer), now);
@@ -465,7 +503,7 @@ impl Stream {
         now: Instant,
     ) -> Result<(), Misuse> {
         let answer = Answer::Component(answer);
-        self.handle_answer(ticket, answer, FeatureKind::Component, now)?;
+        self.handle_answer(ticket, answer, Question::Component, now)?;
         let negotiation = self.inner.negotiation.as_ref();
         self.inner.id = negotiation.and_then(|negotiation| negotiation.shared.id.clone());
         Ok(())
@@ -704,10 +742,10 @@ impl Stream {
         &mut self,
         ticket: Ticket,
         answer: Answer,
-        kind: FeatureKind,
+        question: Question,
         now: Instant,
     ) -> Result<(), Misuse> {
-        let index = self.inner.waiting_for(ticket, kind);
+        let index = self.inner.waiting_for(ticket, question);
         self.answer(index.ok_or(Misuse::UnknownTicket)?, answer, now);
         Ok(())
     }
@@ -1272,14 +1310,14 @@ impl Inner {
     }
 
     /// The feature that waits for the answer to that ticket.
-    fn waiting_for(&self, ticket: Ticket, kind: FeatureKind) -> Option<usize> {
+    fn waiting_for(&self, ticket: Ticket, question: Question) -> Option<usize> {
         let negotiation = self.negotiation.as_ref()?;
-        let index = match negotiation.phase {
-            Phase::Answer(index, open) if open == ticket => index,
-            _ => return None,
-        };
-        let slot = negotiation.features.get(index)?;
-        (slot.feature.awaits() == kind).then_some(index)
+        match negotiation.phase {
+            Phase::Answer(index, open) if open == ticket => {
+                (negotiation.shared.question == question).then_some(index)
+            }
+            _ => None,
+        }
     }
 
     fn may_send(&self) -> Result<(), Misuse> {

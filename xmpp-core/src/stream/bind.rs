@@ -8,7 +8,7 @@ use xmpp_xml::{ElementRef, Writer};
 use super::error::{Error, FeatureKind};
 use super::event::Event;
 use super::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
 use crate::error::{StanzaCondition, StanzaError, StreamCondition};
 use crate::jid::Jid;
@@ -150,7 +150,7 @@ impl Feature for BindReceiver {
         let Some(jid) = jid else {
             return self.fail(&StanzaCondition::BadRequest.into(), context);
         };
-        let ticket = context.shared.ticket();
+        let ticket = context.shared.ticket(Question::Bind);
         context.events.push_back(Event::Bind {
             ticket,
             jid,

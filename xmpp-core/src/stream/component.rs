@@ -15,7 +15,9 @@ use zeroize::Zeroizing;
 use super::error::{Error, FeatureKind};
 use super::event::Event;
 use super::header;
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Terms, violation};
+use super::negotiation::{
+    Answer, Config, Context, Facts, Feature, Progress, Question, Terms, violation,
+};
 use crate::error::{StreamCondition, StreamError};
 use crate::jid::Jid;
 use crate::ns;
@@ -121,7 +123,7 @@ impl Feature for ComponentReceiver {
             return Err(violation(StreamCondition::HostUnknown, text));
         };
         self.domain = Some(domain.clone());
-        let ticket = context.shared.ticket();
+        let ticket = context.shared.ticket(Question::Component);
         context
             .events
             .push_back(Event::Component { ticket, domain });

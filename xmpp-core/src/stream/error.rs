@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use xmpp_sasl::Condition;
+use xmpp_sasl::{BearerError, Condition};
 use xmpp_xml::{Fault, WriteError};
 
 use super::State;
@@ -216,12 +216,8 @@ pub struct SaslFailure {
     pub condition: Condition,
     /// A text for people.
     pub text: Option<String>,
-}
-
-impl SaslFailure {
-    pub(super) fn new(condition: Condition, text: Option<String>) -> Self {
-        Self { condition, text }
-    }
+    /// What the server said of a bearer token (RFC 7628 §3.2.2): the scope that it needs, for instance.
+    pub bearer: Option<Box<BearerError>>,
 }
 
 impl fmt::Display for SaslFailure {

@@ -1,10 +1,12 @@
 //! What a stream tells its application, and what it asks.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredCredentials};
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::management::ManagedSession;
@@ -33,9 +35,27 @@ pub enum Event {
         /// For which hash function the credentials must be; `None` for any.
         hash: Option<Hash>,
     },
+    /// Receiver of clients that may use OAUTHBEARER: answer with [`handle_bearer`](super::Stream::handle_bearer),
+    /// whose token it is. Until then no input is taken.
+    Bearer {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The token; `None` when the client only wants to know what it needs, which the error report says.
+        token: Option<BearerToken>,
+    },
+    /// Receiver of clients that may use EXTERNAL: one has presented a [certificate](TlsInfo::identity) that names the
+    /// account. Answer with [`handle_certificate`](super::Stream::handle_certificate) whether there is such an
+    /// account. Until then no input is taken.
+    Certificate {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that the certificate proves.
+        account: Jid,
+    },
     /// The account is authenticated. Stanzas do not flow yet.
     Authenticated {
-        /// Its bare address. On the initiator the address that it was configured with.
+        /// Its bare address. On the initiator the address that it was configured with, and with SASL2 the one that
+        /// the server tells; with ANONYMOUS on the receiver a new one that nobody can guess.
         account: Jid,
         /// By which mechanism.
         mechanism: Mechanism,
@@ -140,10 +160,33 @@ pub enum CredentialsAnswer {
     Refused(Condition),
 }
 
+/// A token of OAuth 2.0 (RFC 6750), which whoever sees it can use. It is zeroed when dropped and not shown by `Debug`.
+#[derive(Clone)]
+pub struct BearerToken(Zeroizing<String>);
+
+impl BearerToken {
+    pub(super) fn new(token: Zeroizing<String>) -> Self {
+        Self(token)
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
+}
+
 /// What the transport knows of the TLS connection.
 #[derive(Clone, Default)]
 pub struct TlsInfo {
     pub(super) bindings: Vec<ChannelBinding>,
+    pub(super) identities: Vec<Jid>,
 }
 
 impl TlsInfo {
@@ -167,12 +210,22 @@ impl TlsInfo {
         self.bindings.push(binding);
         self
     }
+
+    /// Receiver: adds an account that the client's certificate names, which TLS has verified: by its `xmppAddr` or
+    /// by any mapping of the application's (XEP-0178 §2). Of several those count that the stream is for, and the one
+    /// that its header comes `from`. EXTERNAL is offered where there is one.
+    #[must_use]
+    pub fn identity(mut self, account: &Jid) -> Self {
+        self.identities.push(account.bare());
+        self
+    }
 }
 
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsInfo")
             .field("bindings", &self.bindings)
+            .field("identities", &self.identities)
             .finish()
     }
 }

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xmpp_sasl::{Channel, ServerConfig};
+use xmpp_sasl::{BearerError, Channel, ServerConfig};
 use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{BindInitiator, BindReceiver};
@@ -36,11 +36,6 @@ use crate::ns;
 pub(super) trait Feature: Send + Sync {
     /// When it has its turn.
     fn terms(&self) -> Terms;
-
-    /// What the open ticket is about.
-    fn awaits(&self) -> FeatureKind {
-        self.terms().kind
-    }
 
     /// Receiver: writes the offer.
     fn list(&self, _: &Shared, _: &mut Writer<'_>) {}
@@ -139,9 +134,24 @@ pub(super) enum Progress {
     Done,
 }
 
+/// What an open ticket asks the application for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    Credentials,
+    Bearer,
+    Certificate,
+    Bind,
+    Resume,
+    Component,
+}
+
 /// The application's answer to a ticket.
 pub(super) enum Answer {
     Credentials(CredentialsAnswer),
+    /// Whose token it is.
+    Bearer(Result<Jid, BearerError>),
+    /// Whether there is that account.
+    Certificate(bool),
     Bind(Result<Jid, StanzaError>),
     Resume(Resumption),
     Component(ComponentAnswer),
@@ -217,6 +227,8 @@ pub(super) struct Shared {
     pub(super) facts: Facts,
     /// The channel below, for binding to it.
     pub(super) channel: Channel,
+    /// Receiver: whom the client's certificate names.
+    pub(super) identities: Vec<Jid>,
     /// The identifier of the current stream.
     pub(super) id: Option<Box<str>>,
     /// Initiator: whether the receiver was told that the client begins inactive.
@@ -240,6 +252,8 @@ pub(super) struct Shared {
     /// The management of the stream that is about to be established.
     pub(super) management: Option<Management>,
     tickets: u32,
+    /// What the ticket that was given last is about.
+    pub(super) question: Question,
 }
 
 impl Shared {
@@ -259,8 +273,9 @@ impl Shared {
         self.management = Some(Management::resumed(session, config));
     }
 
-    pub(super) fn ticket(&mut self) -> Ticket {
+    pub(super) fn ticket(&mut self, question: Question) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
+        self.question = question;
         Ticket(self.tickets)
     }
 
@@ -384,6 +399,7 @@ impl Negotiation {
                 entropy,
                 facts: Facts::NONE,
                 channel: Channel::cleartext(),
+                identities: Vec::new(),
                 id: None,
                 is_inactive: false,
                 failures: 0,
@@ -396,6 +412,7 @@ impl Negotiation {
                 offers: Offers::default(),
                 management: None,
                 tickets: 0,
+                question: Question::Bind,
             },
             phase: if direct {
                 Phase::Handshake

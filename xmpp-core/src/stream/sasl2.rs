@@ -8,21 +8,23 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sha2::{Digest, Sha256};
-use xmpp_sasl::{Client, Condition, Failure, MessageError, Step, wire};
+use xmpp_sasl::{Client, Condition, MessageError, wire};
 use xmpp_xml::{ElementRef, Writer};
 use zeroize::Zeroizing;
 
 use super::error::{Error, FeatureKind};
-use super::event::{CredentialsAnswer, Event};
+use super::event::Event;
 use super::management::{
     Management, Wish, asked_for, condition, failed, not_resumed, resumed, take_up, write_resume,
     write_resumed,
 };
 use super::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
 use super::offers::Offers;
-use super::sasl::{Exchange, Turn, count_failure, is_who_it_claims, once, refusal, select};
+use super::sasl::{
+    Exchange, Profile, Turn, count_failure, described, is_who_it_claims, once, refusal, select,
+};
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StreamCondition};
 use crate::jid::Jid;
@@ -378,7 +380,14 @@ impl Feature for Sasl2Initiator {
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let Some(mut client) = select(&mut self.offered, context.shared)? else {
+        let client = match select(&mut self.offered, Profile::Second, context.shared) {
+            // PLAIN, for instance, is left to the first profile.
+            Err(Error::NoCommonMechanism { .. }) if context.shared.offers.first_profile => {
+                return Ok(Progress::Done);
+            }
+            client => client?,
+        };
+        let Some(mut client) = client else {
             return Ok(Progress::Open);
         };
         let response = client.initial_response();
@@ -454,7 +463,7 @@ impl Feature for Sasl2Initiator {
                 }
             }
             "success" if is_ours => self.succeed(element, context),
-            "failure" if is_ours => Err(refusal(element)),
+            "failure" if is_ours => Err(refusal(element, self.client.as_ref())),
             "continue" if is_ours => {
                 let tasks = element.child("tasks", ns::SASL2);
                 let tasks = tasks.into_iter().flat_map(ElementRef::children);
@@ -512,21 +521,12 @@ pub(super) struct Sasl2Receiver {
     data: Option<Vec<u8>>,
     /// Why the session was not resumed, and how much of it was handled.
     lost: Option<(StanzaCondition, Option<u32>)>,
-    /// What the open ticket is about.
-    awaits: Option<FeatureKind>,
 }
 
 impl Sasl2Receiver {
-    fn follow(
-        &mut self,
-        step: Result<Step, Failure>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
-        let (account, mechanism, data) = match self.exchange.follow(step, context) {
-            Turn::Application(ticket) => {
-                self.awaits = Some(FeatureKind::Sasl);
-                return Ok(Progress::Answer(ticket));
-            }
+    fn follow(&mut self, turn: Turn, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let (account, mechanism, data) = match turn {
+            Turn::Application(ticket) => return Ok(Progress::Answer(ticket)),
             Turn::Peer(challenge) => {
                 let challenge = wire::encode(&challenge);
                 context.write(|writer| message(writer, "challenge", &challenge))?;
@@ -572,13 +572,12 @@ impl Sasl2Receiver {
             self.lost = Some((condition, None));
             return self.bind(context);
         };
-        let (ticket, id) = (context.shared.ticket(), id.clone());
+        let (ticket, id) = (context.shared.ticket(Question::Resume), id.clone());
         context.events.push_back(Event::Resume {
             ticket,
             account,
             id,
         });
-        self.awaits = Some(FeatureKind::Management);
         Ok(Progress::Answer(ticket))
     }
 
@@ -605,13 +604,12 @@ impl Sasl2Receiver {
         let Some(jid) = tagged.or_else(|| account.with_resource(&unique).ok()) else {
             return self.unbound(context);
         };
-        let ticket = shared.ticket();
+        let ticket = shared.ticket(Question::Bind);
         context.events.push_back(Event::Bind {
             ticket,
             jid,
             requested: false,
         });
-        self.awaits = Some(FeatureKind::Bind);
         Ok(Progress::Answer(ticket))
     }
 
@@ -707,16 +705,17 @@ impl Feature for Sasl2Receiver {
             .until(Facts::AUTHENTICATED)
     }
 
-    fn awaits(&self) -> FeatureKind {
-        self.awaits.unwrap_or(FeatureKind::Sasl)
-    }
-
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
         let (Some(sasl), Config::Receiver(config)) = (shared.config.sasl(), &shared.config) else {
             return;
         };
+        let channel = described(shared, Profile::Second);
+        let mechanisms = sasl.offer(&channel);
+        if mechanisms.is_empty() {
+            return;
+        }
         writer.start("authentication", ns::SASL2);
-        for mechanism in sasl.offer(&shared.channel) {
+        for mechanism in mechanisms {
             writer.start("mechanism", ns::SASL2);
             writer.text(mechanism.name()).end();
         }
@@ -735,7 +734,7 @@ impl Feature for Sasl2Receiver {
             writer.empty("sm", ns::STREAM_MANAGEMENT);
         }
         writer.end().end();
-        let kinds = sasl.binding_kinds(&shared.channel);
+        let kinds = sasl.binding_kinds(&channel);
         if !kinds.is_empty() {
             writer.start("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
             for kind in kinds {
@@ -769,9 +768,11 @@ impl Feature for Sasl2Receiver {
                 let response = element.child("initial-response", ns::SASL2);
                 let response = response.map(|response| wire::decode(response.text().trim()));
                 match response.transpose() {
-                    Ok(data) => self
-                        .exchange
-                        .begin(&mechanism, data.as_deref(), context.shared),
+                    Ok(data) => {
+                        let data = data.as_deref();
+                        self.exchange
+                            .begin(&mechanism, data, Profile::Second, context.shared)
+                    }
                     Err(error) => Err(error.into()),
                 }
             }
@@ -785,19 +786,12 @@ impl Feature for Sasl2Receiver {
                 return Err(violation(StreamCondition::PolicyViolation, text));
             }
         };
-        self.follow(step, context)
+        let turn = self.exchange.follow(step, context);
+        self.follow(turn, context)
     }
 
     fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
         match answer {
-            Answer::Credentials(answer) => {
-                let step = match answer {
-                    CredentialsAnswer::Found(found) => self.exchange.look_up(Some(&found)),
-                    CredentialsAnswer::Unknown => self.exchange.look_up(None),
-                    CredentialsAnswer::Refused(condition) => return self.fail(condition, context),
-                };
-                self.follow(step, context)
-            }
             Answer::Resume(answer) => {
                 let (id, handled) = self.request.resume.take().unwrap_or_default();
                 match take_up(answer, &id, handled, context)? {
@@ -821,7 +815,10 @@ impl Feature for Sasl2Receiver {
             Answer::Bind(Ok(jid)) => self.bound(jid, context),
             // The client is who it says all the same, and may bind by itself.
             Answer::Bind(Err(_)) => self.unbound(context),
-            Answer::Component(_) => Ok(Progress::Open),
+            answer => {
+                let turn = self.exchange.answer(answer, context);
+                self.follow(turn, context)
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ mod form_checks;
 mod forms;
 mod jid_crate;
 mod management;
+mod mechanisms;
 mod negotiation;
 mod offers;
 mod payloads;

@@ -8,12 +8,12 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession,
-    ReceiverConfig, Resumption, Stream, TlsInfo,
+    BearerToken, ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig,
+    ManagedSession, ReceiverConfig, Resumption, Stream, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
-    Credentials, DerivedKeys, Hash, Mechanism, Policy, ServerConfig, StoredCredentials,
+    BearerError, Credentials, DerivedKeys, Hash, Mechanism, Policy, ServerConfig, StoredCredentials,
 };
 use xmpp_xml::Scratch;
 
@@ -67,6 +67,12 @@ pub fn plain_policy() -> Policy {
 
 pub fn plain_server() -> ReceiverConfig {
     let sasl = ServerConfig::new([9; 32]).mechanisms([Mechanism::Plain]);
+    ReceiverConfig::new(jid("example.com"), sasl)
+}
+
+/// A server that takes bearer tokens: [`PASSWORD`] is that of `juliet`.
+pub fn bearer_server() -> ReceiverConfig {
+    let sasl = ServerConfig::new([9; 32]).mechanisms([Mechanism::OAuthBearer]);
     ReceiverConfig::new(jid("example.com"), sasl)
 }
 
@@ -243,6 +249,25 @@ impl Side {
                     self.stream
                         .handle_credentials(ticket, answer, self.now)
                         .unwrap();
+                }
+                Event::Certificate {
+                    ticket,
+                    ref account,
+                } if self.answers => {
+                    let is_known = account.as_str() == "juliet@example.com";
+                    self.stream
+                        .handle_certificate(ticket, is_known, self.now)
+                        .unwrap();
+                }
+                Event::Bearer {
+                    ticket, ref token, ..
+                } if self.answers => {
+                    let token = token.as_ref().map(BearerToken::as_str);
+                    let answer = match token {
+                        Some(PASSWORD) => Ok(jid("juliet@example.com")),
+                        _ => Err(BearerError::invalid_token()),
+                    };
+                    self.stream.handle_bearer(ticket, answer, self.now).unwrap();
                 }
                 Event::Bind {
                     ticket, ref jid, ..
