@@ -28,6 +28,8 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 pub const SASL_CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 /// Resource binding within authentication (XEP-0386).
 pub const BIND2: &str = "urn:xmpp:bind:0";
+/// Tokens for the next login (XEP-0484).
+pub const FAST: &str = "urn:xmpp:fast:0";
 /// Client state indication (XEP-0352).
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// The limits of a stream (XEP-0478).

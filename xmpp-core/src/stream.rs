@@ -83,9 +83,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use xmpp_sasl::{BearerError, Channel};
+use xmpp_sasl::{BearerError, Channel, Condition};
 use xmpp_xml::{ElementRef, Limits, Parser, Scratch, Writer};
 
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -98,6 +99,7 @@ mod component;
 mod config;
 mod error;
 mod event;
+mod fast;
 mod framing;
 mod header;
 mod management;
@@ -113,6 +115,7 @@ pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
 pub use event::{BearerToken, CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use fast::{FastConfig, FastToken, FastTokens, TokenUse};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 pub use sasl2::{Sasl2, UserAgent};
@@ -395,6 +398,7 @@ impl Stream {
             .into_iter()
             .fold(Channel::tls(), Channel::binding);
         negotiation.shared.identities = info.identities;
+        negotiation.shared.is_early = info.is_early;
         negotiation.phase = Phase::Header;
         self.inner.is_silent = false;
         self.restart();
@@ -414,6 +418,35 @@ impl Stream {
     ) -> Result<(), Misuse> {
         let answer = Answer::Credentials(answer);
         self.handle_answer(ticket, answer, Question::Credentials, now)
+    }
+
+    /// The application answers [`Event::Tokens`]: with what it keeps for that installation of the account's client,
+    /// empty where it keeps nothing or knows no such account; or with why nobody logs in with a token and none is
+    /// issued now. Says whether they have changed: then keep them in place of the old ones, before anything else, and
+    /// let nobody else look them up meanwhile. `time` is the time of day.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; the tokens are as they were.
+    pub fn handle_tokens(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<&mut FastTokens, Condition>,
+        time: DateTime,
+        now: Instant,
+    ) -> Result<bool, Misuse> {
+        match answer {
+            Ok(tokens) => {
+                let before = tokens.clone();
+                let answer = Answer::Tokens(Ok(tokens), time);
+                self.handle_answer(ticket, answer, Question::Tokens, now)?;
+                Ok(*tokens != before)
+            }
+            Err(condition) => {
+                let answer = Answer::Tokens(Err(condition), time);
+                self.handle_answer(ticket, answer, Question::Tokens, now)?;
+                Ok(false)
+            }
+        }
     }
 
     /// The application answers [`Event::Bearer`]: with the account that the token was issued for, or with what the
@@ -582,6 +615,32 @@ impl Stream {
         Ok(())
     }
 
+    /// Initiator: logs in with a token that the server has issued, if it still offers its mechanism and the connection
+    /// can be bound as it says; else the stream is as without. The stream is told before it is authenticated, best at
+    /// once, and not with a token that has [expired](FastToken::expiry). A token that the server does not take is
+    /// followed by the other credentials in the same stream, except to log out.
+    ///
+    /// The attempt is counted in `token`: keep it again before what [`poll_transmit`](Self::poll_transmit) gives is
+    /// sent.
+    ///
+    /// # Errors
+    /// [`Misuse::NoTokens`], and nothing is counted.
+    pub fn use_token(&mut self, token: &mut FastToken, purpose: TokenUse) -> Result<(), Misuse> {
+        let (Config::Initiator(config), Some(negotiation)) =
+            (&self.inner.config, &mut self.inner.negotiation)
+        else {
+            return Err(Misuse::NoTokens);
+        };
+        let shared = &mut negotiation.shared;
+        let sasl2 = config.sasl2.as_ref();
+        if !sasl2.is_some_and(Sasl2::is_identified) || shared.facts.contains(Facts::AUTHENTICATED) {
+            return Err(Misuse::NoTokens);
+        }
+        token.count_attempt();
+        shared.token = Some((token.clone(), purpose));
+        Ok(())
+    }
+
     /// Initiator: tells the server whether the user is looking (XEP-0352), if the server wants to know and does not
     /// know it yet; gives whether it was told. A stream begins active, also one that was resumed.
     ///
@@ -741,7 +800,7 @@ impl Stream {
     fn handle_answer(
         &mut self,
         ticket: Ticket,
-        answer: Answer,
+        answer: Answer<'_>,
         question: Question,
         now: Instant,
     ) -> Result<(), Misuse> {
@@ -751,7 +810,7 @@ impl Stream {
     }
 
     /// The feature of that index has its answer.
-    fn answer(&mut self, index: usize, answer: Answer, now: Instant) {
+    fn answer(&mut self, index: usize, answer: Answer<'_>, now: Instant) {
         let inner = &mut self.inner;
         let Some(negotiation) = &mut inner.negotiation else {
             return;

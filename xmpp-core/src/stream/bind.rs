@@ -159,7 +159,7 @@ impl Feature for BindReceiver {
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let jid = match answer {
             Answer::Bind(Ok(jid)) => jid,
             Answer::Bind(Err(error)) => return self.fail(&error, context),

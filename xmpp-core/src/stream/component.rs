@@ -130,7 +130,7 @@ impl Feature for ComponentReceiver {
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let (Answer::Component(answer), Some(domain)) = (answer, &self.domain) else {
             return Ok(Progress::Open);
         };

@@ -9,6 +9,7 @@ use xmpp_sasl::{Credentials, Policy, ServerConfig};
 use xmpp_xml::Limits;
 
 use super::component::{Audience, ComponentSecret, Login};
+use super::fast::FastConfig;
 use super::framing::{Framing, Wire};
 use super::management::ManagementConfig;
 use super::sasl2::{ResourceSecret, Sasl2};
@@ -185,6 +186,7 @@ pub struct ReceiverConfig {
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
     pub(super) sasl2: bool,
+    pub(super) fast: Option<FastConfig>,
     pub(super) resource_secret: Option<ResourceSecret>,
     pub(super) client_state: bool,
     pub(super) announce_limits: bool,
@@ -225,6 +227,7 @@ impl ReceiverConfig {
             keepalive: None,
             management: None,
             sasl2: false,
+            fast: None,
             resource_secret: None,
             client_state: false,
             announce_limits: false,
@@ -345,6 +348,14 @@ impl ReceiverConfig {
     #[must_use]
     pub fn sasl2(mut self, offered: bool) -> Self {
         self.sasl2 = offered;
+        self
+    }
+
+    /// With SASL2, issues tokens for the next login, and takes them (XEP-0484):
+    /// [`Event::Tokens`](super::Event::Tokens) asks for those of a client. Default: not.
+    #[must_use]
+    pub fn fast(mut self, fast: FastConfig) -> Self {
+        self.fast = Some(fast);
         self
     }
 

@@ -256,6 +256,9 @@ pub enum Misuse {
     /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
     /// management, or is authenticated already.
     NotResumable,
+    /// This stream logs in without a token: it is no initiator with SASL2 and an installation that has an identifier,
+    /// or is authenticated already.
+    NoTokens,
 }
 
 impl fmt::Display for Misuse {
@@ -271,6 +274,7 @@ impl fmt::Display for Misuse {
             Self::QueueFull => f.write_str("too much waits for acknowledgement"),
             Self::TooLong(limit) => write!(f, "the peer takes no more than {limit} bytes"),
             Self::NotResumable => f.write_str("the session cannot be resumed here"),
+            Self::NoTokens => f.write_str("no token can be used here"),
         }
     }
 }

@@ -9,6 +9,7 @@ use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredC
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::fast::FastToken;
 use super::management::ManagedSession;
 use super::sasl2::UserAgent;
 use crate::error::StanzaCondition;
@@ -34,6 +35,19 @@ pub enum Event {
         mechanism: Mechanism,
         /// For which hash function the credentials must be; `None` for any.
         hash: Option<Hash>,
+    },
+    /// Receiver with [FAST](super::FastConfig): look up the tokens of that installation of a client, answer with
+    /// [`handle_tokens`](super::Stream::handle_tokens), and keep what has become of them. Until then no input is taken.
+    Tokens {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that wants to log in with a token, nothing being proven yet; or that has logged in and
+        /// wants one.
+        account: Jid,
+        /// The identifier of the installation (XEP-0388 §2.3). Tokens are kept by this and the account.
+        client: Box<str>,
+        /// By which mechanism the client logs in, or wants to the next time.
+        mechanism: Mechanism,
     },
     /// Receiver of clients that may use OAUTHBEARER: answer with [`handle_bearer`](super::Stream::handle_bearer),
     /// whose token it is. Until then no input is taken.
@@ -65,6 +79,17 @@ pub enum Event {
         /// Receiver, with SASL2: the client's installation, if it says which. Nobody else may learn of its
         /// identifier (XEP-0388 §2.3).
         user_agent: Option<Box<UserAgent>>,
+    },
+    /// Initiator: the server has issued a token for the next login. Keep it, in place of another from before.
+    Token {
+        /// The token.
+        token: Box<FastToken>,
+    },
+    /// Initiator: the server has not taken the token. Throw it away; the stream goes on with the credentials that it
+    /// was configured with (XEP-0484 §4.1).
+    TokenRefused {
+        /// Why: `credentials-expired` when it has expired.
+        condition: Condition,
     },
     /// Receiver: answer with [`handle_bind`](super::Stream::handle_bind). Until then no input is taken.
     Bind {
@@ -187,6 +212,7 @@ impl fmt::Debug for BearerToken {
 pub struct TlsInfo {
     pub(super) bindings: Vec<ChannelBinding>,
     pub(super) identities: Vec<Jid>,
+    pub(super) is_early: bool,
 }
 
 impl TlsInfo {
@@ -211,6 +237,15 @@ impl TlsInfo {
         self
     }
 
+    /// Receiver: the stream begins in the early data of TLS 1.3 (0-RTT), which whoever has listened can repeat. Until
+    /// the receiver has answered an attempt to authenticate, only a token is taken, and each of its counts once, where
+    /// [that is allowed](super::FastConfig::early_data) (XEP-0388 §6, XEP-0484 §3.4).
+    #[must_use]
+    pub fn early_data(mut self) -> Self {
+        self.is_early = true;
+        self
+    }
+
     /// Receiver: adds an account that the client's certificate names, which TLS has verified: by its `xmppAddr` or
     /// by any mapping of the application's (XEP-0178 §2). Of several those count that the stream is for, and the one
     /// that its header comes `from`. EXTERNAL is offered where there is one.
@@ -226,6 +261,7 @@ impl fmt::Debug for TlsInfo {
         f.debug_struct("TlsInfo")
             .field("bindings", &self.bindings)
             .field("identities", &self.identities)
+            .field("early", &self.is_early)
             .finish()
     }
 }

@@ -6,13 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xmpp_sasl::{BearerError, Channel, ServerConfig};
+use xmpp_sasl::{BearerError, Channel, Condition, ServerConfig};
 use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{BindInitiator, BindReceiver};
 use super::component::{Audience, ComponentAnswer, ComponentInitiator, ComponentReceiver, Login};
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event, Ticket};
+use super::fast::{FastToken, FastTokens, TokenUse};
 use super::framing::Wire;
 use super::management::{
     EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
@@ -24,6 +25,7 @@ use super::sasl2::{Sasl2Initiator, Sasl2Receiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
 use super::{Encryption, InitiatorConfig, ReceiverConfig};
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -67,7 +69,7 @@ pub(super) trait Feature: Send + Sync {
     fn handle(&mut self, element: ElementRef<'_>, _: &mut Context<'_>) -> Result<Progress, Error>;
 
     /// The application answered the ticket.
-    fn answer(&mut self, _: Answer, _: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, _: Answer<'_>, _: &mut Context<'_>) -> Result<Progress, Error> {
         Ok(Progress::Open)
     }
 }
@@ -138,6 +140,7 @@ pub(super) enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
     Credentials,
+    Tokens,
     Bearer,
     Certificate,
     Bind,
@@ -146,8 +149,10 @@ pub(super) enum Question {
 }
 
 /// The application's answer to a ticket.
-pub(super) enum Answer {
+pub(super) enum Answer<'a> {
     Credentials(CredentialsAnswer),
+    /// With the time of day.
+    Tokens(Result<&'a mut FastTokens, Condition>, DateTime),
     /// Whose token it is.
     Bearer(Result<Jid, BearerError>),
     /// Whether there is that account.
@@ -233,6 +238,10 @@ pub(super) struct Shared {
     pub(super) id: Option<Box<str>>,
     /// Initiator: whether the receiver was told that the client begins inactive.
     pub(super) is_inactive: bool,
+    /// Initiator: the token to log in with, until it is tried.
+    pub(super) token: Option<(FastToken, TokenUse)>,
+    /// Receiver: whether what comes in may have been sent by somebody who repeats it.
+    pub(super) is_early: bool,
     /// Receiver: how often authentication has failed.
     pub(super) failures: u8,
     /// Receiver: nothing may come in but what belongs to SASL2.
@@ -402,6 +411,8 @@ impl Negotiation {
                 identities: Vec::new(),
                 id: None,
                 is_inactive: false,
+                token: None,
+                is_early: false,
                 failures: 0,
                 is_exclusive: false,
                 host: None,

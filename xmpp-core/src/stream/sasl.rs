@@ -13,9 +13,11 @@ use xmpp_xml::{ElementRef, Writer};
 use super::component::Login;
 use super::error::{Error, FeatureKind, SaslFailure};
 use super::event::{BearerToken, CredentialsAnswer, Event, Ticket};
+use super::fast::{Attempt, FastConfig, FastTokens};
 use super::negotiation::{
     Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::StreamCondition;
 use crate::jid::Jid;
@@ -252,6 +254,8 @@ pub(super) struct Exchange {
 pub(super) enum Turn {
     /// The application, which looks something up.
     Application(Ticket),
+    /// The application, which looks up the tokens of a client of that account.
+    Tokens(Jid),
     /// The peer, with this challenge.
     Peer(Vec<u8>),
     /// Nobody: that account is who it says. With the last data of the mechanism.
@@ -280,12 +284,34 @@ impl Exchange {
         };
         let nonce = nonce(&mut shared.entropy);
         let mut server = Server::start(sasl, mechanism, &channel, nonce)?;
-        if server.mechanism().is_token() {
+        let is_token = server.mechanism().is_token();
+        if is_token && (profile == Profile::First || fast(shared).is_none()) {
             return Err(Failure::InvalidMechanism);
+        }
+        if shared.is_early && !(is_token && fast(shared).is_some_and(FastConfig::allows_early_data))
+        {
+            return Err(Failure::EncryptionRequired);
         }
         let step = server.handle_initial(data)?;
         self.server = Some(server);
         Ok(step)
+    }
+
+    /// Checks the proof of who logs in with a token.
+    pub(super) fn check_tokens(
+        &mut self,
+        tokens: &mut FastTokens,
+        attempt: &Attempt,
+        time: DateTime,
+        context: &mut Context<'_>,
+    ) -> Turn {
+        let Some(server) = &mut self.server else {
+            return Turn::Failure(Condition::TemporaryAuthFailure);
+        };
+        match tokens.check(attempt, time, |slots| server.handle_tokens(Some(slots))) {
+            Ok(step) => self.follow(Ok(step), context),
+            Err(condition) => Turn::Failure(condition),
+        }
     }
 
     pub(super) fn respond(&mut self, data: &[u8]) -> Result<Step, Failure> {
@@ -296,6 +322,10 @@ impl Exchange {
     pub(super) fn abort(&mut self) -> Failure {
         let server = self.server.take();
         server.map_or(Failure::Aborted, |mut server| server.handle_abort())
+    }
+
+    pub(super) fn mechanism(&self) -> Option<Mechanism> {
+        self.server.as_ref().map(Server::mechanism)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -336,6 +366,14 @@ impl Exchange {
                         hash,
                     });
                     return Turn::Application(ticket);
+                }
+                Ok(Step::Tokens { user }) => {
+                    let Ok(account) = Jid::from_parts(Some(&user), host, None) else {
+                        step = server.handle_tokens(None);
+                        continue;
+                    };
+                    self.account = Some(account.clone());
+                    return Turn::Tokens(account);
                 }
                 Ok(Step::Bearer { token, .. }) => {
                     let ticket = shared.ticket(Question::Bearer);
@@ -387,7 +425,7 @@ impl Exchange {
     }
 
     /// The application has looked up what it was asked for.
-    pub(super) fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Turn {
+    pub(super) fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Turn {
         let Some(server) = &mut self.server else {
             return Turn::Failure(Condition::TemporaryAuthFailure);
         };
@@ -406,9 +444,19 @@ impl Exchange {
             }
             Answer::Bearer(Err(error)) => server.handle_bearer(Err(&error)),
             Answer::Certificate(is_known) => server.handle_authorization(is_known),
-            Answer::Bind(_) | Answer::Resume(_) | Answer::Component(_) => Err(Failure::OutOfOrder),
+            Answer::Tokens(..) | Answer::Bind(_) | Answer::Resume(_) | Answer::Component(_) => {
+                Err(Failure::OutOfOrder)
+            }
         };
         self.follow(step, context)
+    }
+}
+
+/// Receiver: how it issues tokens, if it does.
+fn fast(shared: &Shared) -> Option<&FastConfig> {
+    match &shared.config {
+        Config::Receiver(config) => config.fast.as_ref(),
+        Config::Initiator(_) => None,
     }
 }
 
@@ -432,6 +480,8 @@ pub(super) fn once(shared: &Shared) -> Result<(), Error> {
 /// Authentication has failed; too often ends the stream.
 pub(super) fn count_failure(shared: &mut Shared) -> Result<Progress, Error> {
     shared.failures = shared.failures.saturating_add(1);
+    // Who goes on has heard our answer, and early data ends before that.
+    shared.is_early = false;
     let attempts = match &shared.config {
         Config::Receiver(config) => config.authentication_attempts,
         Config::Initiator(_) => 0,
@@ -482,6 +532,7 @@ impl SaslReceiver {
                 context.write(|writer| message(writer, "challenge", &challenge))?;
                 return Ok(Progress::Wait);
             }
+            Turn::Tokens(_) => return self.fail(Condition::InvalidMechanism, context),
             Turn::Failure(condition) => return self.fail(condition, context),
             Turn::Success {
                 account,
@@ -567,7 +618,7 @@ impl Feature for SaslReceiver {
         self.follow(turn, context)
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let turn = self.exchange.answer(answer, context);
         self.follow(turn, context)
     }
@@ -589,7 +640,7 @@ pub(super) fn necessary(needs_tls: bool) -> Facts {
     }
 }
 
-fn nonce(entropy: &mut Entropy) -> Nonce {
+pub(super) fn nonce(entropy: &mut Entropy) -> Nonce {
     let mut random = [0; 18];
     for (byte, fresh) in random.iter_mut().zip(entropy.bytes()) {
         *byte = fresh;

@@ -1,6 +1,7 @@
 //! The second profile of SASL (XEP-0388), and what goes with it in one round trip: a resource (Bind 2, XEP-0386), and
 //! stream management enabled or a session resumed (XEP-0198 §9).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -8,12 +9,16 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sha2::{Digest, Sha256};
-use xmpp_sasl::{Client, Condition, MessageError, wire};
+use xmpp_sasl::{Client, Condition, Credentials, Failure, Mechanism, MessageError, wire};
 use xmpp_xml::{ElementRef, Writer};
 use zeroize::Zeroizing;
 
-use super::error::{Error, FeatureKind};
-use super::event::Event;
+use super::component::Login;
+use super::error::{Error, FeatureKind, SaslFailure};
+use super::event::{Event, Ticket};
+use super::fast::{
+    self, Attempt, FastToken, FastTokens, IssuedToken, TokenRequest, TokenUse, UsedToken,
+};
 use super::management::{
     Management, Wish, asked_for, condition, failed, not_resumed, resumed, take_up, write_resume,
     write_resumed,
@@ -23,8 +28,10 @@ use super::negotiation::{
 };
 use super::offers::Offers;
 use super::sasl::{
-    Exchange, Profile, Turn, count_failure, described, is_who_it_claims, once, refusal, select,
+    Exchange, Profile, Turn, count_failure, described, is_who_it_claims, nonce, once, refusal,
+    seen, select,
 };
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StreamCondition};
 use crate::jid::Jid;
@@ -52,6 +59,7 @@ pub struct Sasl2 {
     user_agent: Option<UserAgent>,
     tag: Option<String>,
     inactive: bool,
+    request_token: bool,
 }
 
 impl Sasl2 {
@@ -82,6 +90,22 @@ impl Sasl2 {
     pub fn inactive(mut self, inactive: bool) -> Self {
         self.inactive = inactive;
         self
+    }
+
+    /// Asks for a token for the next login (XEP-0484), where the server issues such:
+    /// [`Event::Token`](super::Event::Token) brings it, [`Stream::use_token`](super::Stream::use_token) uses it. Tokens
+    /// are for a [user agent](Self::user_agent) with an identifier, and nothing is asked for another. Default: not.
+    #[must_use]
+    pub fn request_token(mut self, requested: bool) -> Self {
+        self.request_token = requested;
+        self
+    }
+
+    /// Whether the server knows the installation again.
+    pub(super) fn is_identified(&self) -> bool {
+        self.user_agent
+            .as_ref()
+            .is_some_and(|agent| agent.id.is_some())
     }
 }
 
@@ -232,7 +256,13 @@ pub(super) struct Sasl2Initiator {
     binds: bool,
     /// The features that may be enabled along with the resource.
     inline: Vec<String>,
+    /// The mechanisms for tokens.
+    for_tokens: Vec<String>,
     client: Option<Client>,
+    /// The token that is tried.
+    tried: Option<(Mechanism, TokenUse)>,
+    /// For which mechanism a token was asked for.
+    requested: Option<Mechanism>,
 }
 
 impl Sasl2Initiator {
@@ -243,8 +273,50 @@ impl Sasl2Initiator {
             resumes: false,
             binds: false,
             inline: Vec::new(),
+            for_tokens: Vec::new(),
             client: None,
+            tried: None,
+            requested: None,
         }
+    }
+
+    /// Logs in with the token, if there is one that can be used.
+    fn try_token(&self, shared: &mut Shared) -> Option<(Client, FastToken, TokenUse)> {
+        let channel = seen(shared, Profile::Second);
+        let Shared {
+            config: Config::Initiator(config),
+            entropy,
+            token,
+            ..
+        } = shared
+        else {
+            return None;
+        };
+        let (token, purpose) = token.take()?;
+        let name = token.token().mechanism().name();
+        if !self.for_tokens.iter().any(|offered| offered == name) {
+            return None;
+        }
+        let user = match &config.login {
+            Login::Account(credentials) if !credentials.user().is_empty() => credentials.user(),
+            _ => config.jid.local()?,
+        };
+        let credentials = Credentials::token(user, token.token().clone());
+        let nonce = nonce(entropy);
+        let client = Client::select([name], &credentials, &channel, &config.policy, nonce);
+        client.ok().map(|client| (client, token, purpose))
+    }
+
+    /// For which mechanism to ask for a token.
+    fn wished(&self, shared: &Shared) -> Option<Mechanism> {
+        let Config::Initiator(config) = &shared.config else {
+            return None;
+        };
+        if !self.config.request_token || !self.config.is_identified() {
+            return None;
+        }
+        let offered = self.for_tokens.iter().map(String::as_str);
+        Client::token_mechanism(offered, &seen(shared, Profile::Second), &config.policy)
     }
 
     fn has_inline(&self, feature: &str) -> bool {
@@ -281,6 +353,14 @@ impl Sasl2Initiator {
         client
             .handle_success(data.as_deref())
             .map_err(Error::Sasl)?;
+        let issued = element.child("token", ns::FAST);
+        let issued = issued.and_then(|issued| issued.read::<IssuedToken<'_>>().ok());
+        // One that nobody asked for follows the one that was used (XEP-0484 §3.5).
+        let mechanism = self
+            .requested
+            .or(self.tried.map(|(mechanism, _)| mechanism));
+        let issued = issued.zip(mechanism);
+        let issued = issued.and_then(|(issued, mechanism)| FastToken::issued(mechanism, issued));
         let identity = element.child("authorization-identifier", ns::SASL2);
         let identity = identity.and_then(|identity| Jid::parse(identity.text().trim()).ok());
         let Some(identity) = identity else {
@@ -297,6 +377,9 @@ impl Sasl2Initiator {
             keys: client.keys().cloned(),
             user_agent: None,
         });
+        if let Some(token) = issued.map(Box::new) {
+            context.events.push_back(Event::Token { token });
+        }
         if let Some(answer) = element.child("resumed", ns::STREAM_MANAGEMENT) {
             if context.shared.resuming.is_none() {
                 let text = "resumed, and nobody asked for it";
@@ -326,6 +409,23 @@ impl Sasl2Initiator {
             self.bound(bound, identity, context);
         }
         Ok(Progress::Features)
+    }
+
+    /// The token was not taken: other credentials may be (XEP-0484 §4.1).
+    fn fall_back(
+        &mut self,
+        refusal: Error,
+        purpose: TokenUse,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        if let Error::Authentication(SaslFailure { condition, .. }) = &refusal {
+            let condition = *condition;
+            context.events.push_back(Event::TokenRefused { condition });
+        }
+        if purpose == TokenUse::Logout {
+            return Err(refusal);
+        }
+        self.begin(context)
     }
 
     /// What was enabled along with the resource.
@@ -370,6 +470,7 @@ impl Feature for Sasl2Initiator {
         self.resumes = has("sm", ns::STREAM_MANAGEMENT).is_some();
         let bind = has("bind", ns::BIND2);
         self.binds = bind.is_some();
+        self.for_tokens = fast::offered(inline);
         let features = bind.and_then(|bind| bind.child("inline", ns::BIND2));
         let features = features.into_iter().flat_map(ElementRef::children);
         let features = features.filter(|feature| feature.is("feature", ns::BIND2));
@@ -380,17 +481,32 @@ impl Feature for Sasl2Initiator {
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let client = match select(&mut self.offered, Profile::Second, context.shared) {
-            // PLAIN, for instance, is left to the first profile.
-            Err(Error::NoCommonMechanism { .. }) if context.shared.offers.first_profile => {
-                return Ok(Progress::Done);
-            }
-            client => client?,
-        };
-        let Some(mut client) = client else {
-            return Ok(Progress::Open);
+        let (mut client, used) = match self.try_token(context.shared) {
+            Some((client, token, purpose)) => (client, Some((token, purpose))),
+            None => match select(&mut self.offered, Profile::Second, context.shared) {
+                // PLAIN, for instance, is left to the first profile.
+                Err(Error::NoCommonMechanism { .. }) if context.shared.offers.first_profile => {
+                    return Ok(Progress::Done);
+                }
+                Ok(None) => return Ok(Progress::Open),
+                Ok(Some(client)) => (client, None),
+                Err(error) => return Err(error),
+            },
         };
         let response = client.initial_response();
+        let used_token = used.as_ref().map(|(token, purpose)| UsedToken {
+            count: Some(token.count()),
+            invalidate: *purpose == TokenUse::Logout,
+        });
+        self.tried = used.map(|(token, purpose)| (token.token().mechanism(), purpose));
+        // Who has one gets the next when it is time.
+        self.requested = match self.tried {
+            Some(_) => None,
+            None => self.wished(context.shared),
+        };
+        let request = self.requested.map(|mechanism| TokenRequest {
+            mechanism: Cow::Borrowed(mechanism.name()),
+        });
         let shared = &*context.shared;
         let enable = shared
             .management_config()
@@ -415,6 +531,12 @@ impl Feature for Sasl2Initiator {
             }
             if let Some(user_agent) = user_agent {
                 user_agent.write(writer);
+            }
+            if let Some(used) = used_token {
+                writer.payload(&used);
+            }
+            if let Some(request) = request {
+                writer.payload(&request);
             }
             if let Some((id, h)) = resume {
                 write_resume(id.as_deref(), h, writer);
@@ -463,7 +585,13 @@ impl Feature for Sasl2Initiator {
                 }
             }
             "success" if is_ours => self.succeed(element, context),
-            "failure" if is_ours => Err(refusal(element, self.client.as_ref())),
+            "failure" if is_ours => {
+                let refusal = refusal(element, self.client.as_ref());
+                match self.tried.take() {
+                    Some((_, purpose)) => self.fall_back(refusal, purpose, context),
+                    None => Err(refusal),
+                }
+            }
             "continue" if is_ours => {
                 let tasks = element.child("tasks", ns::SASL2);
                 let tasks = tasks.into_iter().flat_map(ElementRef::children);
@@ -483,6 +611,9 @@ impl Feature for Sasl2Initiator {
 #[derive(Default)]
 struct Request {
     user_agent: Option<Box<UserAgent>>,
+    used_token: Option<UsedToken>,
+    /// For which mechanism it wants a token.
+    wished: Option<Mechanism>,
     resume: Option<(Box<str>, u32)>,
     bind: Option<BindRequest>,
 }
@@ -499,8 +630,13 @@ impl Request {
         let user_agent = authenticate.child("user-agent", ns::SASL2);
         let resume = authenticate.child("resume", ns::STREAM_MANAGEMENT);
         let bind = authenticate.child("bind", ns::BIND2);
+        let used_token = authenticate.child("fast", ns::FAST);
+        let wish = authenticate.child("request-token", ns::FAST);
+        let wish = wish.and_then(|wish| wish.read::<TokenRequest<'_>>().ok());
         Self {
             user_agent: user_agent.map(|agent| Box::new(UserAgent::read(agent))),
+            used_token: used_token.and_then(|used| used.read().ok()),
+            wished: wish.and_then(|wish| wish.mechanism.parse().ok()),
             resume: resume.and_then(asked_for),
             bind: bind.map(|bind| BindRequest {
                 tag: bind
@@ -513,12 +649,37 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Whether all is there that the mechanism needs: a token is used by a client that says which it is.
+    fn is_whole(&self, mechanism: &str) -> bool {
+        let is_token = mechanism
+            .parse::<Mechanism>()
+            .is_ok_and(Mechanism::is_token);
+        let agent = self.user_agent.as_ref();
+        let is_identified = agent.is_some_and(|agent| agent.id().is_some());
+        !is_token || (is_identified && self.used_token.is_some())
+    }
+}
+
+/// The mechanisms for tokens that a client is offered.
+fn token_offer(shared: &Shared) -> Vec<Mechanism> {
+    let (Some(sasl), Config::Receiver(config)) = (shared.config.sasl(), &shared.config) else {
+        return Vec::new();
+    };
+    match &config.fast {
+        Some(_) => sasl.token_offer(&described(shared, Profile::Second)),
+        None => Vec::new(),
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Sasl2Receiver {
     exchange: Exchange,
     request: Request,
     /// What the mechanism has to say with success.
     data: Option<Vec<u8>>,
+    /// What the client logs in with the next time.
+    token: Option<FastToken>,
     /// Why the session was not resumed, and how much of it was handled.
     lost: Option<(StanzaCondition, Option<u32>)>,
 }
@@ -527,6 +688,19 @@ impl Sasl2Receiver {
     fn follow(&mut self, turn: Turn, context: &mut Context<'_>) -> Result<Progress, Error> {
         let (account, mechanism, data) = match turn {
             Turn::Application(ticket) => return Ok(Progress::Answer(ticket)),
+            Turn::Tokens(account) => {
+                let is_told = context.shared.from.is_some();
+                if !is_told || !is_who_it_claims(&account, context.shared) {
+                    return self.fail(Condition::NotAuthorized, context);
+                }
+                let mechanism = self.exchange.mechanism();
+                return match mechanism
+                    .and_then(|mechanism| self.ask_tokens(account, mechanism, context))
+                {
+                    Some(ticket) => Ok(Progress::Answer(ticket)),
+                    None => self.fail(Condition::MalformedRequest, context),
+                };
+            }
             Turn::Peer(challenge) => {
                 let challenge = wire::encode(&challenge);
                 context.write(|writer| message(writer, "challenge", &challenge))?;
@@ -552,7 +726,80 @@ impl Sasl2Receiver {
             keys: None,
             user_agent: self.request.user_agent.clone(),
         });
+        self.grant_token(context)
+    }
+
+    /// Asks for the tokens of the client, if it says which it is.
+    fn ask_tokens(
+        &self,
+        account: Jid,
+        mechanism: Mechanism,
+        context: &mut Context<'_>,
+    ) -> Option<Ticket> {
+        let client = Box::from(self.request.user_agent.as_ref()?.id()?);
+        let ticket = context.shared.ticket(Question::Tokens);
+        context.events.push_back(Event::Tokens {
+            ticket,
+            account,
+            client,
+            mechanism,
+        });
+        Some(ticket)
+    }
+
+    /// Who has logged in without a token may get one.
+    fn grant_token(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let offered = token_offer(context.shared);
+        let wished = self.request.wished;
+        if let Some(mechanism) = wished.filter(|wished| offered.contains(wished))
+            && let Some(account) = context.shared.account.clone()
+            && let Some(ticket) = self.ask_tokens(account, mechanism, context)
+        {
+            return Ok(Progress::Answer(ticket));
+        }
         self.resume(context)
+    }
+
+    /// The application has looked up the tokens of the client.
+    fn handle_tokens(
+        &mut self,
+        answer: Result<&mut FastTokens, Condition>,
+        time: DateTime,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        let Config::Receiver(config) = context.shared.config.clone() else {
+            return Ok(Progress::Open);
+        };
+        let Some(fast) = &config.fast else {
+            return self.fail(Condition::TemporaryAuthFailure, context);
+        };
+        let wished = self.request.wished.take();
+        if !self.exchange.is_running() {
+            let random = context.shared.entropy.bytes();
+            if let (Ok(tokens), Some(mechanism)) = (answer, wished) {
+                self.token = tokens.issue(mechanism, random, fast, time);
+            }
+            return self.resume(context);
+        }
+        let tokens = match answer {
+            Ok(tokens) => tokens,
+            Err(condition) => return self.fail(condition, context),
+        };
+        let attempt = Attempt {
+            of_token: self.request.used_token.unwrap_or_default(),
+            is_early: context.shared.is_early,
+        };
+        let turn = self.exchange.check_tokens(tokens, &attempt, time, context);
+        if let Turn::Success { mechanism, .. } = &turn {
+            let offered = token_offer(context.shared);
+            let wished = wished.filter(|wished| offered.contains(wished));
+            let due = Some(*mechanism).filter(|_| tokens.is_due(fast, time));
+            if let Some(mechanism) = wished.or(due) {
+                let random = context.shared.entropy.bytes();
+                self.token = tokens.issue(mechanism, random, fast, time);
+            }
+        }
+        self.follow(turn, context)
     }
 
     /// A session comes before a resource (XEP-0386 §3.2).
@@ -668,6 +915,7 @@ impl Sasl2Receiver {
     ) -> Result<(), Error> {
         context.shared.is_exclusive = false;
         let (data, lost) = (self.data.take(), self.lost.take());
+        let token = self.token.take();
         context.write(|writer| {
             writer.start("success", ns::SASL2);
             if let Some(data) = data {
@@ -676,6 +924,9 @@ impl Sasl2Receiver {
             }
             writer.start("authorization-identifier", ns::SASL2);
             writer.text(identity).end();
+            if let Some(token) = token {
+                writer.payload(&token.to_issued());
+            }
             if let Some((condition, handled)) = lost {
                 failed(condition, handled, writer);
             }
@@ -687,6 +938,7 @@ impl Sasl2Receiver {
     fn fail(&mut self, condition: Condition, context: &mut Context<'_>) -> Result<Progress, Error> {
         self.exchange.clear();
         self.request = Request::default();
+        self.token = None;
         context.shared.is_exclusive = false;
         context.write(|writer| {
             writer
@@ -733,6 +985,9 @@ impl Feature for Sasl2Receiver {
         if config.management.is_some() {
             writer.empty("sm", ns::STREAM_MANAGEMENT);
         }
+        if let Some(fast) = &config.fast {
+            fast.list(&token_offer(shared), writer);
+        }
         writer.end().end();
         let kinds = sasl.binding_kinds(&channel);
         if !kinds.is_empty() {
@@ -768,6 +1023,8 @@ impl Feature for Sasl2Receiver {
                 let response = element.child("initial-response", ns::SASL2);
                 let response = response.map(|response| wire::decode(response.text().trim()));
                 match response.transpose() {
+                    // Who uses a token says so, and which client it is.
+                    _ if !self.request.is_whole(&mechanism) => Err(Failure::OutOfOrder),
                     Ok(data) => {
                         let data = data.as_deref();
                         self.exchange
@@ -790,8 +1047,9 @@ impl Feature for Sasl2Receiver {
         self.follow(turn, context)
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         match answer {
+            Answer::Tokens(answer, time) => self.handle_tokens(answer, time, context),
             Answer::Resume(answer) => {
                 let (id, handled) = self.request.resume.take().unwrap_or_default();
                 match take_up(answer, &id, handled, context)? {

@@ -18,6 +18,7 @@ mod discovery;
 mod dynamic_forms;
 mod escaping;
 mod established;
+mod fast;
 mod faults;
 mod form_checks;
 mod forms;

@@ -240,7 +240,7 @@ impl Feature for ManagementReceiver {
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let Answer::Resume(answer) = answer else {
             return Ok(Progress::Open);
         };

@@ -1,15 +1,17 @@
 //! Streams without sockets: one machine that is spoken to by hand, and two that speak to each other, in
 //! virtual time.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use xmpp_core::datetime::DateTime;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    BearerToken, ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig,
-    ManagedSession, ReceiverConfig, Resumption, Stream, TlsInfo,
+    BearerToken, ComponentSecret, CredentialsAnswer, Encryption, Error, Event, FastTokens,
+    InitiatorConfig, ManagedSession, ReceiverConfig, Resumption, Stream, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
@@ -80,6 +82,9 @@ pub fn seconds(seconds: u64) -> Instant {
     Instant::from_origin(Duration::from_secs(seconds))
 }
 
+/// What an application keeps for those who log in with tokens.
+pub type Tokens = HashMap<(String, String), FastTokens>;
+
 /// What the application answers when a resource is to be bound.
 pub type Binder = fn(Jid) -> Result<Jid, StanzaError>;
 
@@ -101,6 +106,10 @@ pub struct Side {
     pub binder: Binder,
     /// The sessions that the application keeps, to be resumed.
     pub sessions: Vec<ManagedSession>,
+    /// The tokens that it keeps, by account and client.
+    pub tokens: Tokens,
+    /// What the clock on its wall shows.
+    pub time: DateTime,
     /// Input that was not taken while a ticket was open.
     rest: Vec<u8>,
 }
@@ -119,6 +128,8 @@ impl Side {
             answers: true,
             binder: Ok,
             sessions: Vec::new(),
+            tokens: Tokens::new(),
+            time: DateTime::from_unix(1_800_000_000, 0).unwrap(),
             rest: Vec::new(),
         }
     }
@@ -249,6 +260,22 @@ impl Side {
                     self.stream
                         .handle_credentials(ticket, answer, self.now)
                         .unwrap();
+                }
+                Event::Tokens {
+                    ticket,
+                    ref account,
+                    ref client,
+                    ..
+                } if self.answers => {
+                    let key = (account.to_string(), client.to_string());
+                    let mut tokens = self.tokens.get(&key).cloned().unwrap_or_default();
+                    let answer = Ok(&mut tokens);
+                    let has_changed = self
+                        .stream
+                        .handle_tokens(ticket, answer, self.time, self.now);
+                    if has_changed.unwrap() {
+                        self.tokens.insert(key, tokens);
+                    }
                 }
                 Event::Certificate {
                     ticket,
