@@ -110,6 +110,7 @@ mod sasl;
 mod sasl2;
 mod session;
 mod starttls;
+mod task;
 
 pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
@@ -119,6 +120,7 @@ pub use fast::{FastConfig, FastToken, FastTokens, TokenUse};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 pub use sasl2::{Sasl2, UserAgent};
+pub use task::{TaskAnswer, TaskStep};
 
 use component::check_addresses;
 use framing::{Arrival, Wire, is_secure, write_message};
@@ -447,6 +449,37 @@ impl Stream {
                 Ok(false)
             }
         }
+    }
+
+    /// The application answers [`Event::Task`].
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; [`Misuse::WrongAnswer`] for one of the other side, and
+    /// the ticket stays open.
+    pub fn handle_task(
+        &mut self,
+        ticket: Ticket,
+        answer: TaskAnswer,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        if !task::fits(&answer, &self.inner.config) {
+            return Err(Misuse::WrongAnswer);
+        }
+        self.handle_answer(ticket, Answer::Task(answer), Question::Task, now)
+    }
+
+    /// The application answers [`Event::Upgrade`]: whether the account lacks such keys.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_upgrade(
+        &mut self,
+        ticket: Ticket,
+        is_wanted: bool,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Upgrade(is_wanted);
+        self.handle_answer(ticket, answer, Question::Upgrade, now)
     }
 
     /// The application answers [`Event::Bearer`]: with the account that the token was issued for, or with what the

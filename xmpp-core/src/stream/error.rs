@@ -256,6 +256,8 @@ pub enum Misuse {
     /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
     /// management, or is authenticated already.
     NotResumable,
+    /// That is no answer for this side of the stream.
+    WrongAnswer,
     /// This stream logs in without a token: it is no initiator with SASL2 and an installation that has an identifier,
     /// or is authenticated already.
     NoTokens,
@@ -274,6 +276,7 @@ impl fmt::Display for Misuse {
             Self::QueueFull => f.write_str("too much waits for acknowledgement"),
             Self::TooLong(limit) => write!(f, "the peer takes no more than {limit} bytes"),
             Self::NotResumable => f.write_str("the session cannot be resumed here"),
+            Self::WrongAnswer => f.write_str("the other side may answer that"),
             Self::NoTokens => f.write_str("no token can be used here"),
         }
     }

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::fast::FastToken;
 use super::management::ManagedSession;
 use super::sasl2::UserAgent;
+use super::task::TaskStep;
 use crate::error::StanzaCondition;
 use crate::jid::Jid;
 
@@ -79,6 +80,35 @@ pub enum Event {
         /// Receiver, with SASL2: the client's installation, if it says which. Nobody else may learn of its
         /// identifier (XEP-0388 §2.3).
         user_agent: Option<Box<UserAgent>>,
+    },
+    /// A login takes [tasks](super::ReceiverConfig::tasks): answer with [`handle_task`](super::Stream::handle_task).
+    /// Until then no input is taken.
+    Task {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that logs in; it has not done so yet.
+        account: Jid,
+        /// Where it stands.
+        step: TaskStep,
+    },
+    /// Receiver with [upgrades](super::ReceiverConfig::upgrades): a client that has done its mechanism would give keys
+    /// for that hash function. Answer with [`handle_upgrade`](super::Stream::handle_upgrade) whether the account lacks
+    /// them. Until then no input is taken.
+    Upgrade {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that logs in.
+        account: Jid,
+        /// The hash function.
+        hash: Hash,
+    },
+    /// Receiver: the client has given these keys. Keep them beside those for other hash functions, by which clients
+    /// still log in (XEP-0480 §4).
+    Upgraded {
+        /// The bare address that they are of.
+        account: Jid,
+        /// The keys.
+        credentials: StoredCredentials,
     },
     /// Initiator: the server has issued a token for the next login. Keep it, in place of another from before.
     Token {

@@ -24,6 +24,7 @@ use super::sasl::{SaslInitiator, SaslReceiver};
 use super::sasl2::{Sasl2Initiator, Sasl2Receiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
+use super::task::TaskAnswer;
 use super::{Encryption, InitiatorConfig, ReceiverConfig};
 use crate::datetime::DateTime;
 use crate::entropy::Entropy;
@@ -143,6 +144,8 @@ pub(super) enum Question {
     Tokens,
     Bearer,
     Certificate,
+    Task,
+    Upgrade,
     Bind,
     Resume,
     Component,
@@ -157,6 +160,9 @@ pub(super) enum Answer<'a> {
     Bearer(Result<Jid, BearerError>),
     /// Whether there is that account.
     Certificate(bool),
+    Task(TaskAnswer),
+    /// Whether keys are wanted.
+    Upgrade(bool),
     Bind(Result<Jid, StanzaError>),
     Resume(Resumption),
     Component(ComponentAnswer),

@@ -444,9 +444,12 @@ impl Exchange {
             }
             Answer::Bearer(Err(error)) => server.handle_bearer(Err(&error)),
             Answer::Certificate(is_known) => server.handle_authorization(is_known),
-            Answer::Tokens(..) | Answer::Bind(_) | Answer::Resume(_) | Answer::Component(_) => {
-                Err(Failure::OutOfOrder)
-            }
+            Answer::Task(_)
+            | Answer::Upgrade(_)
+            | Answer::Tokens(..)
+            | Answer::Bind(_)
+            | Answer::Resume(_)
+            | Answer::Component(_) => Err(Failure::OutOfOrder),
         };
         self.follow(step, context)
     }

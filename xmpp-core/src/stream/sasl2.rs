@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sha2::{Digest, Sha256};
-use xmpp_sasl::{Client, Condition, Credentials, Failure, Mechanism, MessageError, wire};
+use xmpp_sasl::{
+    Client, Condition, Credentials, DerivedKeys, Failure, Hash, Mechanism, MessageError, wire,
+};
 use xmpp_xml::{ElementRef, Writer};
 use zeroize::Zeroizing;
 
@@ -31,6 +33,7 @@ use super::sasl::{
     Exchange, Profile, Turn, count_failure, described, is_who_it_claims, nonce, once, refusal,
     seen, select,
 };
+use super::task::{self, Next, Tasks, Work};
 use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StreamCondition};
@@ -60,6 +63,8 @@ pub struct Sasl2 {
     tag: Option<String>,
     inactive: bool,
     request_token: bool,
+    tasks: Vec<String>,
+    upgrade: bool,
 }
 
 impl Sasl2 {
@@ -98,6 +103,23 @@ impl Sasl2 {
     #[must_use]
     pub fn request_token(mut self, requested: bool) -> Self {
         self.request_token = requested;
+        self
+    }
+
+    /// Adds a task that the application can do when the server demands more than a mechanism (XEP-0388 §2.6.3):
+    /// [`Event::Task`](super::Event::Task) asks for it. Default: none, and a server that demands one is left.
+    #[must_use]
+    pub fn task(mut self, name: impl Into<String>) -> Self {
+        self.tasks.push(name.into());
+        self
+    }
+
+    /// Gives a server keys of the password for the hash functions that it wants them for (XEP-0480), after a SCRAM
+    /// exchange that was bound to the channel; they are worth the password to whoever sees them. Each costs the
+    /// iterations that the server asks for, within the bounds of the policy. Default: not.
+    #[must_use]
+    pub fn upgrade(mut self, allowed: bool) -> Self {
+        self.upgrade = allowed;
         self
     }
 
@@ -259,6 +281,11 @@ pub(super) struct Sasl2Initiator {
     /// The mechanisms for tokens.
     for_tokens: Vec<String>,
     client: Option<Client>,
+    /// The mechanism is done and the server is who it says; with the keys that were used.
+    done: Option<(Mechanism, Option<DerivedKeys>)>,
+    /// The hash functions that the server wants keys for.
+    upgrades: Vec<Hash>,
+    work: Work,
     /// The token that is tried.
     tried: Option<(Mechanism, TokenUse)>,
     /// For which mechanism a token was asked for.
@@ -275,6 +302,9 @@ impl Sasl2Initiator {
             inline: Vec::new(),
             for_tokens: Vec::new(),
             client: None,
+            done: None,
+            upgrades: Vec::new(),
+            work: Work::default(),
             tried: None,
             requested: None,
         }
@@ -341,18 +371,64 @@ impl Sasl2Initiator {
         data.transpose().map_err(malformed)
     }
 
-    fn succeed(
-        &mut self,
-        element: ElementRef<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
+    /// The mechanism is done with success, or when more is demanded; the server has to prove itself first.
+    fn verify(&mut self, element: ElementRef<'_>) -> Result<(), Error> {
         let Some(mut client) = self.client.take() else {
-            return Ok(Progress::Open);
+            return Ok(());
         };
         let data = Self::data(element.child("additional-data", ns::SASL2))?;
         client
             .handle_success(data.as_deref())
             .map_err(Error::Sasl)?;
+        self.done = Some((client.mechanism(), client.keys().cloned()));
+        Ok(())
+    }
+
+    /// Where a task leads.
+    fn follow(next: Result<Next, Error>, context: &mut Context<'_>) -> Result<Progress, Error> {
+        match next {
+            Ok(Next::Application(ticket)) => Ok(Progress::Answer(ticket)),
+            Ok(Next::Peer | Next::Nothing) => Ok(Progress::Wait),
+            Ok(Next::Refused(condition)) => {
+                let refusal = SaslFailure {
+                    condition,
+                    text: None,
+                    bearer: None,
+                };
+                Self::abort(context, Error::Authentication(refusal))
+            }
+            Err(error) => Self::abort(context, error),
+        }
+    }
+
+    /// The hash functions for which to give keys after that exchange.
+    fn gives(&self, mechanism: Mechanism, shared: &Shared) -> Vec<Hash> {
+        let Config::Initiator(config) = &shared.config else {
+            return Vec::new();
+        };
+        let has_password = match &config.login {
+            Login::Account(credentials) => credentials.has_password(),
+            Login::Component(_) => false,
+        };
+        let is_scram = mechanism.hash().is_some();
+        if !self.config.upgrade || !has_password || !is_scram || !mechanism.is_channel_bound() {
+            return Vec::new();
+        }
+        let others = self.upgrades.iter().copied();
+        others
+            .filter(|hash| mechanism.hash() != Some(*hash))
+            .collect()
+    }
+
+    fn succeed(
+        &mut self,
+        element: ElementRef<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        self.verify(element)?;
+        let Some((by, keys)) = self.done.take() else {
+            return Ok(Progress::Open);
+        };
         let issued = element.child("token", ns::FAST);
         let issued = issued.and_then(|issued| issued.read::<IssuedToken<'_>>().ok());
         // One that nobody asked for follows the one that was used (XEP-0484 §3.5).
@@ -373,8 +449,8 @@ impl Sasl2Initiator {
         shared.facts = shared.facts.with(Facts::AUTHENTICATED);
         context.events.push_back(Event::Authenticated {
             account,
-            mechanism: client.mechanism(),
-            keys: client.keys().cloned(),
+            mechanism: by,
+            keys,
             user_agent: None,
         });
         if let Some(token) = issued.map(Box::new) {
@@ -471,6 +547,7 @@ impl Feature for Sasl2Initiator {
         let bind = has("bind", ns::BIND2);
         self.binds = bind.is_some();
         self.for_tokens = fast::offered(inline);
+        self.upgrades = task::upgrades(offer);
         let features = bind.and_then(|bind| bind.child("inline", ns::BIND2));
         let features = features.into_iter().flat_map(ElementRef::children);
         let features = features.filter(|feature| feature.is("feature", ns::BIND2));
@@ -507,6 +584,7 @@ impl Feature for Sasl2Initiator {
         let request = self.requested.map(|mechanism| TokenRequest {
             mechanism: Cow::Borrowed(mechanism.name()),
         });
+        let upgrades = self.gives(client.mechanism(), context.shared);
         let shared = &*context.shared;
         let enable = shared
             .management_config()
@@ -532,6 +610,7 @@ impl Feature for Sasl2Initiator {
             if let Some(user_agent) = user_agent {
                 user_agent.write(writer);
             }
+            task::list_upgrades(&upgrades, writer);
             if let Some(used) = used_token {
                 writer.payload(&used);
             }
@@ -557,6 +636,7 @@ impl Feature for Sasl2Initiator {
             writer.end();
         })?;
         self.client = Some(client);
+        self.work = Work::new(upgrades);
         Ok(Progress::Wait)
     }
 
@@ -593,11 +673,15 @@ impl Feature for Sasl2Initiator {
                 }
             }
             "continue" if is_ours => {
-                let tasks = element.child("tasks", ns::SASL2);
-                let tasks = tasks.into_iter().flat_map(ElementRef::children);
-                let tasks = tasks.filter(|task| task.is("task", ns::SASL2));
-                let tasks = tasks.map(|task| task.text().into_owned()).collect();
-                Self::abort(context, Error::UnknownTasks(tasks))
+                if let Err(error) = self.verify(element) {
+                    return Self::abort(context, error);
+                }
+                let next = self.work.begin(element, &self.config.tasks, context);
+                Self::follow(next, context)
+            }
+            "task-data" if is_ours && self.done.is_some() => {
+                let next = self.work.handle_data(element, context);
+                Self::follow(next, context)
             }
             _ => {
                 let text = "not an answer to authentication";
@@ -605,12 +689,21 @@ impl Feature for Sasl2Initiator {
             }
         }
     }
+
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let Answer::Task(answer) = answer else {
+            return Ok(Progress::Wait);
+        };
+        let next = self.work.answer(answer, context);
+        Self::follow(next, context)
+    }
 }
 
 /// What a client wants along with authentication.
 #[derive(Default)]
 struct Request {
     user_agent: Option<Box<UserAgent>>,
+    upgrades: Vec<Hash>,
     used_token: Option<UsedToken>,
     /// For which mechanism it wants a token.
     wished: Option<Mechanism>,
@@ -635,6 +728,7 @@ impl Request {
         let wish = wish.and_then(|wish| wish.read::<TokenRequest<'_>>().ok());
         Self {
             user_agent: user_agent.map(|agent| Box::new(UserAgent::read(agent))),
+            upgrades: task::upgrades(authenticate),
             used_token: used_token.and_then(|used| used.read().ok()),
             wished: wish.and_then(|wish| wish.mechanism.parse().ok()),
             resume: resume.and_then(asked_for),
@@ -676,6 +770,9 @@ fn token_offer(shared: &Shared) -> Vec<Mechanism> {
 pub(super) struct Sasl2Receiver {
     exchange: Exchange,
     request: Request,
+    /// Whose mechanism is done, and which one.
+    proven: Option<(Jid, Mechanism)>,
+    tasks: Tasks,
     /// What the mechanism has to say with success.
     data: Option<Vec<u8>>,
     /// What the client logs in with the next time.
@@ -713,13 +810,41 @@ impl Sasl2Receiver {
                 data,
             } => (account, mechanism, data),
         };
-        let shared = &mut *context.shared;
-        if !is_who_it_claims(&account, shared) {
+        if !is_who_it_claims(&account, context.shared) {
             return self.fail(Condition::NotAuthorized, context);
         }
+        self.proven = Some((account.clone(), mechanism));
+        if mechanism.is_token() {
+            // Nothing else is demanded of it (XEP-0484 §4.2).
+            self.data = data;
+            return self.accept(context);
+        }
+        let upgrades = core::mem::take(&mut self.request.upgrades);
+        let next = self.tasks.begin(data, upgrades, &account, context)?;
+        self.go_on(next, context)
+    }
+
+    /// Where a task leads.
+    fn go_on(&mut self, next: Next, context: &mut Context<'_>) -> Result<Progress, Error> {
+        match next {
+            Next::Application(ticket) => Ok(Progress::Answer(ticket)),
+            Next::Peer => Ok(Progress::Wait),
+            Next::Nothing => {
+                self.data = self.tasks.take_data();
+                self.accept(context)
+            }
+            Next::Refused(condition) => self.fail(condition, context),
+        }
+    }
+
+    /// Nothing else is to be done.
+    fn accept(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let Some((account, mechanism)) = self.proven.take() else {
+            return self.fail(Condition::TemporaryAuthFailure, context);
+        };
+        let shared = &mut *context.shared;
         shared.account = Some(account.clone());
         shared.facts = shared.facts.with(Facts::AUTHENTICATED);
-        self.data = data;
         context.events.push_back(Event::Authenticated {
             account,
             mechanism,
@@ -938,7 +1063,8 @@ impl Sasl2Receiver {
     fn fail(&mut self, condition: Condition, context: &mut Context<'_>) -> Result<Progress, Error> {
         self.exchange.clear();
         self.request = Request::default();
-        self.token = None;
+        (self.proven, self.token) = (None, None);
+        self.tasks = Tasks::default();
         context.shared.is_exclusive = false;
         context.write(|writer| {
             writer
@@ -988,7 +1114,9 @@ impl Feature for Sasl2Receiver {
         if let Some(fast) = &config.fast {
             fast.list(&token_offer(shared), writer);
         }
-        writer.end().end();
+        writer.end();
+        task::list_upgrades(&config.upgrades.0, writer);
+        writer.end();
         let kinds = sasl.binding_kinds(&channel);
         if !kinds.is_empty() {
             writer.start("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
@@ -1014,6 +1142,12 @@ impl Feature for Sasl2Receiver {
         element: ElementRef<'_>,
         context: &mut Context<'_>,
     ) -> Result<Progress, Error> {
+        if self.tasks.is_running()
+            && let Some((account, _)) = self.proven.clone()
+        {
+            let next = self.tasks.handle(element, &account, context)?;
+            return self.go_on(next, context);
+        }
         let is_running = self.exchange.is_running();
         let step = match element.name() {
             "authenticate" if !is_running => {
@@ -1050,6 +1184,22 @@ impl Feature for Sasl2Receiver {
     fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         match answer {
             Answer::Tokens(answer, time) => self.handle_tokens(answer, time, context),
+            Answer::Task(answer) => {
+                let account = self.proven.clone().map(|(account, _)| account);
+                let Some(account) = account else {
+                    return self.fail(Condition::TemporaryAuthFailure, context);
+                };
+                let next = self.tasks.answer(answer, &account, context)?;
+                self.go_on(next, context)
+            }
+            Answer::Upgrade(is_wanted) => {
+                let account = self.proven.clone().map(|(account, _)| account);
+                let Some(account) = account else {
+                    return self.fail(Condition::TemporaryAuthFailure, context);
+                };
+                let next = self.tasks.answer_upgrade(is_wanted, &account, context)?;
+                self.go_on(next, context)
+            }
             Answer::Resume(answer) => {
                 let (id, handled) = self.request.resume.take().unwrap_or_default();
                 match take_up(answer, &id, handled, context)? {

@@ -34,4 +34,5 @@ mod sasl2;
 mod sessions;
 mod stanzas;
 mod support;
+mod tasks;
 mod websocket;

@@ -1,7 +1,7 @@
 //! Streams without sockets: one machine that is spoken to by hand, and two that speak to each other, in
 //! virtual time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
     BearerToken, ComponentSecret, CredentialsAnswer, Encryption, Error, Event, FastTokens,
-    InitiatorConfig, ManagedSession, ReceiverConfig, Resumption, Stream, TlsInfo,
+    InitiatorConfig, ManagedSession, ReceiverConfig, Resumption, Stream, TaskAnswer, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
@@ -108,6 +108,8 @@ pub struct Side {
     pub sessions: Vec<ManagedSession>,
     /// The tokens that it keeps, by account and client.
     pub tokens: Tokens,
+    /// What it answers when a login takes a task, one after the other.
+    pub tasks: VecDeque<TaskAnswer>,
     /// What the clock on its wall shows.
     pub time: DateTime,
     /// Input that was not taken while a ticket was open.
@@ -129,6 +131,7 @@ impl Side {
             binder: Ok,
             sessions: Vec::new(),
             tokens: Tokens::new(),
+            tasks: VecDeque::new(),
             time: DateTime::from_unix(1_800_000_000, 0).unwrap(),
             rest: Vec::new(),
         }
@@ -259,6 +262,16 @@ impl Side {
                     };
                     self.stream
                         .handle_credentials(ticket, answer, self.now)
+                        .unwrap();
+                }
+                Event::Task { ticket, .. } if !self.tasks.is_empty() => {
+                    let answer = self.tasks.pop_front().unwrap();
+                    self.stream.handle_task(ticket, answer, self.now).unwrap();
+                }
+                Event::Upgrade { ticket, hash, .. } if self.answers => {
+                    let is_wanted = hash != Hash::Sha256;
+                    self.stream
+                        .handle_upgrade(ticket, is_wanted, self.now)
                         .unwrap();
                 }
                 Event::Tokens {
