@@ -1,7 +1,7 @@
 //! Streams (RFC 6120 §4 to §7): one machine for both sides of a client-to-server stream, without I/O.
 //!
 //! A [`Stream`] negotiates by itself: header, STARTTLS, SASL, resource binding, each as often as it is
-//! due; or by [SASL2](Sasl2) in one round trip. It runs over TCP or [WebSocket](Framing), between client and
+//! due; or by [SASL2](Sasl2) in one round trip, the next time by a [token](FastToken). It runs over TCP or [WebSocket](Framing), between client and
 //! server or [component](InitiatorConfig::component) and server. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
 //! where it stands, and writes those that are sent straight into its output.
 //!
@@ -71,6 +71,127 @@
 //!         kept.push(session); // the stream has ended meanwhile
 //!     }
 //! }
+//! ```
+//!
+//! # Logging in again by a token
+//!
+//! With SASL2 a server may issue tokens (XEP-0484), by which a client comes back in one round trip and without its
+//! password. Here both sides negotiate below TLS, from header to bound resource, and do so again:
+//!
+//! ```
+//! use xmpp_core::entropy::Entropy;
+//! use xmpp_core::jid::Jid;
+//! use xmpp_core::stream::{
+//!     CredentialsAnswer, Encryption, Event, FastConfig, FastToken, FastTokens, InitiatorConfig,
+//!     ReceiverConfig, Sasl2, Stream, TlsInfo, TokenUse, UserAgent,
+//! };
+//! use xmpp_core::time::Instant;
+//! use xmpp_sasl::{Credentials, Hash, Mechanism, ServerConfig, StoredCredentials};
+//! use xmpp_xml::Scratch;
+//!
+//! /// What the server keeps of an account.
+//! struct Account {
+//!     credentials: StoredCredentials,
+//!     /// Of one installation of the client; in earnest by account and installation.
+//!     tokens: FastTokens,
+//! }
+//!
+//! /// One read from the socket. What is left of it waits for the answer to a ticket.
+//! fn receive(stream: &mut Stream, socket: &mut Vec<u8>, now: Instant) {
+//!     let received = std::mem::take(socket);
+//!     let (mut input, mut scratch) = (&received[..], Scratch::new());
+//!     while !input.is_empty() && !stream.is_waiting() {
+//!         stream.handle_bytes(&mut scratch, &mut input, now);
+//!     }
+//!     *socket = input.to_vec();
+//! }
+//!
+//! /// The application of the server.
+//! fn serve(stream: &mut Stream, account: &mut Account, now: Instant) {
+//!     while let Some(event) = stream.poll_event() {
+//!         match event {
+//!             Event::Lookup { ticket, .. } => {
+//!                 let answer = CredentialsAnswer::Found(account.credentials.clone());
+//!                 stream.handle_credentials(ticket, answer, now).unwrap();
+//!             }
+//!             Event::Tokens { ticket, .. } => {
+//!                 let time = "2026-12-01T12:00:00Z".parse().unwrap(); // from the clock on the wall
+//!                 let tokens = &mut account.tokens;
+//!                 let changed = stream.handle_tokens(ticket, Ok(tokens), time, now).unwrap();
+//!                 assert!(changed); // in earnest they go to the store here
+//!             }
+//!             Event::Bind { ticket, jid, .. } => stream.handle_bind(ticket, Ok(jid), now).unwrap(),
+//!             Event::Failed(error) => panic!("{error}"),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! /// From the TLS handshake on. Gives the token for the next time, if there is a new one.
+//! fn negotiate(client: &mut Stream, server: &mut Stream, account: &mut Account) -> Option<FastToken> {
+//!     let now = Instant::ORIGIN; // from a monotonic clock
+//!     for side in [&mut *client, &mut *server] {
+//!         side.handle_tls(TlsInfo::new().exporter(Some([5; 32])), now).unwrap();
+//!     }
+//!     let (mut to_server, mut to_client, mut issued) = (Vec::new(), Vec::new(), None);
+//!     while !(client.is_established() && server.is_established()) {
+//!         client.poll_transmit(&mut to_server);
+//!         receive(server, &mut to_server, now);
+//!         serve(server, account, now);
+//!         server.poll_transmit(&mut to_client);
+//!         receive(client, &mut to_client, now);
+//!         while let Some(event) = client.poll_event() {
+//!             match event {
+//!                 Event::Token { token } => issued = Some(*token),
+//!                 Event::TokenRefused { .. } => issued = None,
+//!                 Event::Failed(error) => panic!("{error}"),
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//!     issued
+//! }
+//!
+//! let sasl = ServerConfig::new([7; 32]).mechanisms([
+//!     Mechanism::ScramSha256Plus,
+//!     Mechanism::ScramSha256,
+//!     Mechanism::HtSha256Exporter, // for tokens, bound to the connection
+//! ]);
+//! let server = ReceiverConfig::new("example.com".parse()?, sasl)
+//!     .encryption(Encryption::Direct)
+//!     .sasl2(true)
+//!     .fast(FastConfig::new());
+//! // Made once for an installation and kept.
+//! let agent = UserAgent::generate(&mut Entropy::from_seed([1; 32]));
+//! let jid: Jid = "juliet@example.com".parse()?;
+//! let client = InitiatorConfig::new(jid.clone(), Credentials::password("juliet", "r0m30myr0m30"))
+//!     .encryption(Encryption::Direct)
+//!     .sasl2(Sasl2::new().user_agent(agent).request_token(true));
+//! let credentials = StoredCredentials::derive(Hash::Sha256, "r0m30myr0m30", b"sixteen byte salt", 4096)?;
+//! let mut account = Account { credentials, tokens: FastTokens::default() };
+//!
+//! // In earnest each seed comes from the system's random source.
+//! let streams = |seed: u8| {
+//!     let entropy = [seed, seed + 1].map(|seed| Entropy::from_seed([seed; 32]));
+//!     let [ours, theirs] = entropy;
+//!     let now = Instant::ORIGIN;
+//!     (
+//!         Stream::initiator(client.clone(), ours, now),
+//!         Stream::receiver(server.clone(), theirs, now),
+//!     )
+//! };
+//!
+//! // The first time the password is needed, and a token comes along.
+//! let (mut ours, mut theirs) = streams(2);
+//! let mut token = negotiate(&mut ours, &mut theirs, &mut account).ok_or("no token")?;
+//!
+//! // The next time the token is enough.
+//! let (mut ours, mut theirs) = streams(4);
+//! ours.use_token(&mut token, TokenUse::Login)?; // and keep it again, since it counts
+//! negotiate(&mut ours, &mut theirs, &mut account);
+//! assert_eq!(theirs.jid().map(Jid::bare), Some(jid));
+//! assert_eq!(account.tokens.current(), Some(&token));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! The [front page](crate) has two machines that talk to each other from header to closing tag.
@@ -1406,7 +1527,7 @@ impl Inner {
         let negotiation = self.negotiation.as_ref()?;
         match negotiation.phase {
             Phase::Answer(index, open) if open == ticket => {
-                (negotiation.shared.question == question).then_some(index)
+                (negotiation.shared.question == Some(question)).then_some(index)
             }
             _ => None,
         }

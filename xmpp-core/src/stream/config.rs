@@ -377,7 +377,7 @@ impl ReceiverConfig {
     /// Default: none.
     #[must_use]
     pub fn upgrades(mut self, hashes: impl IntoIterator<Item = Hash>, iterations: u32) -> Self {
-        self.upgrades = (hashes.into_iter().collect(), iterations);
+        self.upgrades = (hashes.into_iter().collect(), iterations.max(1));
         self
     }
 

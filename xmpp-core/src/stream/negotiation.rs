@@ -268,7 +268,7 @@ pub(super) struct Shared {
     pub(super) management: Option<Management>,
     tickets: u32,
     /// What the ticket that was given last is about.
-    pub(super) question: Question,
+    pub(super) question: Option<Question>,
 }
 
 impl Shared {
@@ -290,7 +290,7 @@ impl Shared {
 
     pub(super) fn ticket(&mut self, question: Question) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
-        self.question = question;
+        self.question = Some(question);
         Ticket(self.tickets)
     }
 
@@ -429,7 +429,7 @@ impl Negotiation {
                 offers: Offers::default(),
                 management: None,
                 tickets: 0,
-                question: Question::Bind,
+                question: None,
             },
             phase: if direct {
                 Phase::Handshake

@@ -1184,20 +1184,11 @@ impl Feature for Sasl2Receiver {
     fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         match answer {
             Answer::Tokens(answer, time) => self.handle_tokens(answer, time, context),
-            Answer::Task(answer) => {
-                let account = self.proven.clone().map(|(account, _)| account);
-                let Some(account) = account else {
+            Answer::Task(_) | Answer::Upgrade(_) => {
+                let Some((account, _)) = self.proven.clone() else {
                     return self.fail(Condition::TemporaryAuthFailure, context);
                 };
                 let next = self.tasks.answer(answer, &account, context)?;
-                self.go_on(next, context)
-            }
-            Answer::Upgrade(is_wanted) => {
-                let account = self.proven.clone().map(|(account, _)| account);
-                let Some(account) = account else {
-                    return self.fail(Condition::TemporaryAuthFailure, context);
-                };
-                let next = self.tasks.answer_upgrade(is_wanted, &account, context)?;
                 self.go_on(next, context)
             }
             Answer::Resume(answer) => {

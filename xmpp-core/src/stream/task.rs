@@ -12,7 +12,7 @@ use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
 use super::component::Login;
 use super::error::Error;
 use super::event::{Event, Ticket};
-use super::negotiation::{Config, Context, Question, violation};
+use super::negotiation::{Answer, Config, Context, Question, violation};
 use crate::error::StreamCondition;
 use crate::jid::Jid;
 use crate::ns;
@@ -220,46 +220,50 @@ impl Tasks {
         }
     }
 
+    /// The application answered.
     pub(super) fn answer(
         &mut self,
-        answer: TaskAnswer,
+        answer: Answer<'_>,
         account: &Jid,
         context: &mut Context<'_>,
     ) -> Result<Next, Error> {
-        match answer {
-            TaskAnswer::Demand { tasks, text } => {
+        match (answer, &self.stage) {
+            (Answer::Task(TaskAnswer::Demand { tasks, text }), _) => {
                 let names: Vec<&str> = tasks.iter().map(String::as_str).collect();
                 self.demand(&names, text.as_deref(), context)?;
                 self.stage = Stage::Demanded(tasks);
                 Ok(Next::Peer)
             }
-            TaskAnswer::Data(data) if matches!(self.stage, Stage::Running) => {
+            (Answer::Task(TaskAnswer::Data(data)), Stage::Running) => {
                 write_data(&data, context)?;
                 Ok(Next::Peer)
             }
-            // No task has begun that the data could be of.
-            TaskAnswer::Data(_) => Ok(Next::Refused(Condition::TemporaryAuthFailure)),
-            TaskAnswer::Refused(condition) => Ok(Next::Refused(condition)),
-            TaskAnswer::Done | TaskAnswer::Begin { .. } => self.upgrade(account, context),
+            (Answer::Task(TaskAnswer::Refused(condition)), _) => Ok(Next::Refused(condition)),
+            (Answer::Task(TaskAnswer::Done), _) => self.upgrade(account, context),
+            (Answer::Upgrade(false), _) => self.upgrade(account, context),
+            (Answer::Upgrade(true), Stage::UpgradeAsked(hash)) => {
+                let hash = *hash;
+                self.demand_upgrade(hash, account, context)
+            }
+            // Data of a task that has not begun.
+            _ => Ok(Next::Refused(Condition::TemporaryAuthFailure)),
         }
     }
 
-    /// The application says whether it lacks the keys that it was asked about.
-    pub(super) fn answer_upgrade(
+    /// The application lacks the keys for that hash function.
+    fn demand_upgrade(
         &mut self,
-        is_wanted: bool,
+        hash: Hash,
         account: &Jid,
         context: &mut Context<'_>,
     ) -> Result<Next, Error> {
-        let (Stage::UpgradeAsked(hash), Config::Receiver(config)) =
-            (&self.stage, context.shared.config.clone())
-        else {
-            return Ok(Next::Refused(Condition::TemporaryAuthFailure));
+        let iterations = match &context.shared.config {
+            Config::Receiver(config) => config.upgrades.1,
+            Config::Initiator(_) => 0,
         };
         let random = context.shared.entropy.bytes();
         let salt = random.get(..16).unwrap_or_default();
-        let upgrade = Upgrade::new(*hash, salt, config.upgrades.1.max(1)).ok();
-        let Some(upgrade) = upgrade.filter(|_| is_wanted) else {
+        let Ok(upgrade) = Upgrade::new(hash, salt, iterations) else {
             return self.upgrade(account, context);
         };
         self.demand(&[upgrade.task()], None, context)?;

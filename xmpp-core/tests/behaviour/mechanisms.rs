@@ -413,3 +413,29 @@ fn a_pinned_mechanism_is_not_followed_by_a_weaker_one() {
         );
     }
 }
+
+/// SASLprep keeps case, the localpart of an address does not (RFC 7622 §3.3).
+#[test]
+fn names_that_differ_in_case_are_one_account() {
+    for name in ["juliet", "JULIET", "Jul\u{ad}iet"] {
+        let mut server = Side::secured_server(server(&[Mechanism::Plain]));
+        let initial = xmpp_sasl::wire::encode(format!("\0{name}\0{PASSWORD}").as_bytes());
+        server.hear(&format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{initial}</auth>"
+        ));
+        assert_eq!(
+            authenticated(&server).0,
+            jid("juliet@example.com"),
+            "{name}"
+        );
+    }
+    // What is no localpart is nobody's name.
+    for name in ["ju liet", "juliet@example.com", "ju/liet"] {
+        let mut server = Side::secured_server(server(&[Mechanism::Plain]));
+        let initial = xmpp_sasl::wire::encode(format!("\0{name}\0{PASSWORD}").as_bytes());
+        let said = server.hear(&format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{initial}</auth>"
+        ));
+        assert!(said.contains("<not-authorized"), "{name} {said}");
+    }
+}
