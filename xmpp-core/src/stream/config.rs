@@ -365,7 +365,8 @@ impl ReceiverConfig {
     }
 
     /// With SASL2, asks the application what a login takes besides the mechanism (XEP-0388 §2.6.3), a second factor for
-    /// instance: [`Event::Task`](super::Event::Task). Who comes with a token is not asked for more. Default: not.
+    /// instance: [`Event::Task`](super::Event::Task). Who comes with a token is not asked for more. The first profile,
+    /// which has no tasks, is not offered then. Default: not.
     #[must_use]
     pub fn tasks(mut self, asked: bool) -> Self {
         self.tasks = asked;

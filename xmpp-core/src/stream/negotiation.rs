@@ -397,7 +397,10 @@ impl Negotiation {
                 if config.sasl2 {
                     features.push(Box::new(Sasl2Receiver::default()));
                 }
-                features.push(Box::new(SaslReceiver::new(secure)));
+                // There nobody could be asked for more than a mechanism.
+                if !config.tasks {
+                    features.push(Box::new(SaslReceiver::new(secure)));
+                }
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
                     features.push(Box::new(SessionReceiver));

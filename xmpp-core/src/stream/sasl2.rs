@@ -437,7 +437,10 @@ impl Sasl2Initiator {
             .or(self.tried.map(|(mechanism, _)| mechanism));
         let issued = issued.zip(mechanism);
         let issued = issued.and_then(|(issued, mechanism)| FastToken::issued(mechanism, issued));
-        let identity = element.child("authorization-identifier", ns::SASL2);
+        // The examples of XEP-0484 have it by another name.
+        let identity = ["authorization-identifier", "authorization-identity"];
+        let mut identity = identity.iter();
+        let identity = identity.find_map(|name| element.child(name, ns::SASL2));
         let identity = identity.and_then(|identity| Jid::parse(identity.text().trim()).ok());
         let Some(identity) = identity else {
             let text = "success without an identity";
@@ -636,6 +639,7 @@ impl Feature for Sasl2Initiator {
             writer.end();
         })?;
         self.client = Some(client);
+        self.done = None;
         self.work = Work::new(upgrades);
         Ok(Progress::Wait)
     }
@@ -741,9 +745,7 @@ impl Request {
             }),
         }
     }
-}
 
-impl Request {
     /// Whether all is there that the mechanism needs: a token is used by a client that says which it is.
     fn is_whole(&self, mechanism: &str) -> bool {
         let is_token = mechanism

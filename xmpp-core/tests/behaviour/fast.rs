@@ -721,3 +721,23 @@ fn tokens_are_taken_exactly_when_the_model_says() {
         }
     }
 }
+
+#[test]
+fn success_may_name_the_account_as_the_examples_do() {
+    let mut world = World::new(server());
+    let mut token = world.token();
+    let mut client = Side::client(client().encryption(Encryption::Direct));
+    let mut server = hearing(&world, &from_juliet(), TlsInfo::new());
+    client
+        .stream
+        .use_token(&mut token, TokenUse::Login)
+        .unwrap();
+    client.secure();
+    client.hear(&server.said);
+    let (_, authenticate) = client.said.split_once("<authenticate ").unwrap();
+    let said = server.hear(&format!("<authenticate {authenticate}"));
+    assert!(said.contains("<authorization-identifier>"));
+    client.hear(&said.replace("authorization-identifier", "authorization-identity"));
+    assert!(client.stream.is_established(), "{:?}", client.events);
+    assert_eq!(client.stream.jid(), server.stream.jid());
+}

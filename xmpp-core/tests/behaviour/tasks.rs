@@ -536,3 +536,18 @@ fn a_client_does_nothing_that_it_was_not_told_to() {
     assert_eq!(*client.failure(), Error::UnknownTasks(tasks));
     assert!(!client.said.contains("<next"));
 }
+
+#[test]
+fn there_is_no_way_around_a_task() {
+    let mut server = Side::secured_server(bearer_server().sasl2(true).tasks(true));
+    assert!(server.said.contains("<authentication ") && !server.said.contains("<mechanisms "));
+    let initial = wire::encode(format!("n,,\x01auth=Bearer {PASSWORD}\x01\x01").as_bytes());
+    server.hear(&format!(
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='OAUTHBEARER'>{initial}</auth>"
+    ));
+    assert_eq!(server.violation(), StreamCondition::UnsupportedStanzaType);
+    assert!(!is_authenticated(&server));
+    // Not even where a server forgets to offer the other.
+    let server = Side::secured_server(bearer_server().tasks(true));
+    assert!(!server.said.contains("OAUTHBEARER"), "{}", server.said);
+}
