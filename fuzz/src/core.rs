@@ -4,16 +4,20 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use xmpp_core::datetime::DateTime;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaCondition, StreamCondition};
 use xmpp_core::jid::{Address, Jid, JidErrorKind, JidRef, MAX_PART_BYTES};
 use xmpp_core::ns;
 use xmpp_core::stream::{
-    CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, Misuse, ReceiverConfig, Stream,
-    Ticket, TlsInfo,
+    CredentialsAnswer, Encryption, Error, Event, FastConfig, FastToken, FastTokens,
+    InitiatorConfig, Misuse, ReceiverConfig, Sasl2, Stream, TaskAnswer, TaskStep, Ticket, TlsInfo,
+    TokenUse, UserAgent,
 };
 use xmpp_core::time::Instant;
-use xmpp_sasl::{Credentials, DerivedKeys, Hash, Mechanism, ServerConfig, StoredCredentials};
+use xmpp_sasl::{
+    Condition, Credentials, DerivedKeys, Hash, Mechanism, ServerConfig, StoredCredentials,
+};
 use xmpp_xml::Scratch;
 
 /// An address is canonical once it was read, whichever way it was read.
@@ -49,8 +53,9 @@ pub fn jid(data: &[u8]) {
     assert!(jid.bare().is_bare() && jid.bare().as_ref() == jid.to_bare_ref());
 }
 
-/// The stream machine, attacked in one of five ways that the first byte chooses: as a receiver and as an
-/// initiator, fresh or established, and as a pair between which the network does what the bytes say.
+/// The stream machine, attacked in one of seven ways that the first byte chooses: as a receiver and as an
+/// initiator, fresh or established, and as a pair between which the network does what the bytes say: by the first
+/// profile of SASL, and by the second with tasks and tokens, where the client has a token or a key.
 ///
 /// For a single machine the rest are segments that end with a zero byte. A segment of one capital letter
 /// is something that happens (see `Lone::segment`), any other arrives as bytes. For a pair each byte is
@@ -62,14 +67,44 @@ pub fn stream(data: &[u8]) {
     let Some((way, data)) = data.split_first() else {
         return;
     };
-    match way % 5 {
+    match way % 7 {
         0 => Lone::new(Side::receiver(Encryption::Required), false).run(data),
-        1 => Lone::new(Side::initiator(Encryption::Required), true).run(data),
+        1 => Lone::new(Side::second_initiator(), true).run(data),
         2 => Lone::new(Pair::established().server, true).run(data),
         3 => Lone::new(Pair::established().client, true).run(data),
-        _ => Pair::new(Encryption::Required).run(data),
+        4 => drop(Pair::new(Encryption::Required).run(data)),
+        5 => fast(ISSUED.clone(), data),
+        _ => fast(None, data),
     }
 }
+
+/// A client that may have a token logs in by the second profile, disturbed as the bytes say. If nothing was changed on
+/// the way, what token it has then is good for the next login.
+fn fast(issued: Option<Issued>, data: &[u8]) {
+    let Pair {
+        client,
+        server,
+        tampered,
+        ..
+    } = Pair::fast(issued, 2).run(data);
+    if let (Some(token), false) = (client.token, tampered) {
+        let mut next = Pair::fast(Some((token, server.tokens)), 3);
+        next.negotiate();
+        assert!(
+            next.client.established && !next.client.refused,
+            "a token is void"
+        );
+    }
+}
+
+/// A token, and what the server keeps of it.
+type Issued = (FastToken, FastTokens);
+
+static ISSUED: LazyLock<Option<Issued>> = LazyLock::new(|| {
+    let mut pair = Pair::fast(None, 1);
+    pair.negotiate();
+    pair.client.token.map(|token| (token, pair.server.tokens))
+});
 
 static KEYS: LazyLock<Option<DerivedKeys>> =
     LazyLock::new(|| DerivedKeys::derive(Hash::Sha256, "pencil", b"sixteen byte salt", 4096).ok());
@@ -86,7 +121,14 @@ struct Side {
     /// What it sent that was not carried yet.
     sent: Vec<u8>,
     stanzas: Vec<String>,
-    tickets: Vec<(Ticket, Option<Jid>)>,
+    tickets: Vec<(Ticket, Question)>,
+    /// What the client has, and what the server keeps.
+    token: Option<FastToken>,
+    tokens: FastTokens,
+    /// Whether a token was not taken.
+    refused: bool,
+    /// Whether a task has to be done before anybody is authenticated with a password.
+    demands: bool,
     wants_tls: bool,
     established: bool,
     authenticated: bool,
@@ -95,6 +137,21 @@ struct Side {
 
 impl Side {
     fn initiator(encryption: Encryption) -> Self {
+        let config = Self::client().encryption(encryption);
+        let entropy = Entropy::from_seed([1; 32]);
+        Self::new(Stream::initiator(config, entropy, Instant::ORIGIN))
+    }
+
+    /// One that uses the second profile with all that it may do.
+    fn second_initiator() -> Self {
+        let agent = UserAgent::generate(&mut Entropy::from_seed([8; 32]));
+        let sasl2 = Sasl2::new().user_agent(agent).request_token(true);
+        let config = Self::client().sasl2(sasl2.task("T").upgrade(true));
+        let entropy = Entropy::from_seed([1; 32]);
+        Self::new(Stream::initiator(config, entropy, Instant::ORIGIN))
+    }
+
+    fn client() -> InitiatorConfig {
         let credentials = match KEYS.clone() {
             Some(keys) => Credentials::keys("juliet", keys),
             None => Credentials::password("juliet", "pencil"),
@@ -102,13 +159,20 @@ impl Side {
         let Ok(jid) = Jid::parse("juliet@example.com/balcony") else {
             unreachable!("a valid address");
         };
-        let config = InitiatorConfig::new(jid, credentials).encryption(encryption);
-        let entropy = Entropy::from_seed([1; 32]);
-        Self::new(Stream::initiator(config, entropy, Instant::ORIGIN))
+        InitiatorConfig::new(jid, credentials)
     }
 
     fn receiver(encryption: Encryption) -> Self {
-        let mechanisms = [Mechanism::ScramSha256Plus, Mechanism::ScramSha256];
+        Self::receiver_with(encryption, false, 2)
+    }
+
+    fn receiver_with(encryption: Encryption, tasks: bool, seed: u8) -> Self {
+        let mechanisms = [
+            Mechanism::ScramSha256Plus,
+            Mechanism::ScramSha256,
+            Mechanism::HtSha256Exporter,
+            Mechanism::HtSha256Unbound,
+        ];
         let sasl = ServerConfig::new([3; 32]).mechanisms(mechanisms);
         let Ok(domain) = Jid::parse("example.com") else {
             unreachable!("a valid address");
@@ -116,9 +180,14 @@ impl Side {
         let config = ReceiverConfig::new(domain, sasl)
             .encryption(encryption)
             .sasl2(true)
+            .fast(FastConfig::new().rotation(Duration::ZERO))
+            .upgrades([Hash::Sha512], 4096)
+            .tasks(tasks)
             .client_state(true);
-        let entropy = Entropy::from_seed([2; 32]);
-        Self::new(Stream::receiver(config, entropy, Instant::ORIGIN))
+        let entropy = Entropy::from_seed([seed; 32]);
+        let mut side = Self::new(Stream::receiver(config, entropy, Instant::ORIGIN));
+        side.demands = tasks;
+        side
     }
 
     fn new(stream: Stream) -> Self {
@@ -129,6 +198,10 @@ impl Side {
             sent: Vec::new(),
             stanzas: Vec::new(),
             tickets: Vec::new(),
+            token: None,
+            tokens: FastTokens::default(),
+            refused: false,
+            demands: false,
             wants_tls: false,
             established: false,
             authenticated: false,
@@ -165,12 +238,26 @@ impl Side {
             assert!(self.end.is_none(), "{event:?} after the end");
             match event {
                 Event::StartTls => self.wants_tls = true,
-                Event::Lookup { ticket, .. } => self.tickets.push((ticket, None)),
+                Event::Lookup { ticket, .. } => self.ask(ticket, Question::Credentials),
+                Event::Tokens { ticket, .. } => self.ask(ticket, Question::Tokens),
+                Event::Upgrade { ticket, .. } => self.ask(ticket, Question::Upgrade),
+                Event::Task { ticket, step, .. } => self.ask(ticket, Question::Task(step)),
+                Event::Token { token } => {
+                    assert!(self.authenticated, "a token for nobody");
+                    self.token = Some(*token);
+                }
+                Event::TokenRefused { .. } => (self.refused, self.token) = (true, None),
+                Event::Upgraded { credentials, .. } => {
+                    assert!(!self.authenticated && credentials.hash() == Hash::Sha512);
+                }
                 Event::Bind { ticket, jid, .. } => {
                     assert!(self.authenticated, "a resource for nobody");
-                    self.tickets.push((ticket, Some(jid)));
+                    self.ask(ticket, Question::Bind(jid));
                 }
-                Event::Authenticated { .. } => self.authenticated = true,
+                Event::Authenticated { mechanism, .. } => {
+                    assert!(!self.demands || mechanism.is_token(), "without its task");
+                    self.authenticated = true;
+                }
                 Event::Established { jid, .. } => {
                     assert!(self.authenticated && jid.is_full());
                     self.established = true;
@@ -192,22 +279,58 @@ impl Side {
         }
     }
 
+    fn ask(&mut self, ticket: Ticket, question: Question) {
+        self.tickets.push((ticket, question));
+    }
+
     /// Answers the oldest ticket.
     fn answer(&mut self, well: bool) {
         if self.tickets.is_empty() {
             return;
         }
-        let (ticket, jid) = self.tickets.remove(0);
-        let answered = match jid {
-            None => {
+        let (ticket, question) = self.tickets.remove(0);
+        let now = self.now;
+        let answered = match question {
+            Question::Tokens => {
+                let Ok(time) = DateTime::from_unix(1_800_000_000, 0) else {
+                    unreachable!("a time");
+                };
+                let answer = match well {
+                    true => Ok(&mut self.tokens),
+                    false => Err(Condition::TemporaryAuthFailure),
+                };
+                let changed = self.stream.handle_tokens(ticket, answer, time, now);
+                changed.map(|_| ())
+            }
+            Question::Upgrade => self.stream.handle_upgrade(ticket, well, now),
+            Question::Task(step) => {
+                let answer = match step {
+                    _ if !well => TaskAnswer::Refused(Condition::NotAuthorized),
+                    TaskStep::Authenticated => TaskAnswer::Demand {
+                        tasks: vec![String::from("T")],
+                        text: None,
+                    },
+                    TaskStep::Demanded { .. } => TaskAnswer::Begin {
+                        task: String::from("T"),
+                        data: None,
+                    },
+                    _ if self.demands => {
+                        self.demands = false;
+                        TaskAnswer::Done
+                    }
+                    _ => TaskAnswer::Refused(Condition::Aborted),
+                };
+                self.stream.handle_task(ticket, answer, now)
+            }
+            Question::Credentials => {
                 let answer = match stored().filter(|_| well) {
                     Some(stored) => CredentialsAnswer::Found(stored),
                     None => CredentialsAnswer::Unknown,
                 };
                 self.stream.handle_credentials(ticket, answer, self.now)
             }
-            Some(jid) if well => self.stream.handle_bind(ticket, Ok(jid), self.now),
-            Some(_) => {
+            Question::Bind(jid) if well => self.stream.handle_bind(ticket, Ok(jid), self.now),
+            Question::Bind(_) => {
                 let error = StanzaCondition::Conflict.into();
                 self.stream.handle_bind(ticket, Err(error), self.now)
             }
@@ -250,6 +373,15 @@ impl Side {
         self.drain();
         sent.is_ok()
     }
+}
+
+/// What a ticket asks.
+enum Question {
+    Credentials,
+    Tokens,
+    Upgrade,
+    Task(TaskStep),
+    Bind(Jid),
 }
 
 /// One machine whose peer is the fuzzer.
@@ -349,7 +481,29 @@ impl Pair {
         pair
     }
 
-    fn run(mut self, data: &[u8]) {
+    /// By the second profile, with tasks and tokens.
+    fn fast(issued: Option<Issued>, seed: u8) -> Self {
+        let mut pair = Self::new(Encryption::Required);
+        pair.client = Side::second_initiator();
+        pair.server = Side::receiver_with(Encryption::Required, true, seed);
+        if let Some((mut token, tokens)) = issued {
+            let used = pair.client.stream.use_token(&mut token, TokenUse::Login);
+            assert!(used.is_ok(), "a client that may use tokens");
+            (pair.client.token, pair.server.tokens) = (Some(token), tokens);
+        }
+        pair
+    }
+
+    /// Without anything in the way.
+    fn negotiate(&mut self) {
+        for _ in 0..16 {
+            for operation in [0xf0, 0xf1, 2, 4, 15] {
+                self.operate(operation);
+            }
+        }
+    }
+
+    fn run(mut self, data: &[u8]) -> Self {
         for operation in data {
             self.operate(*operation);
             for (sent, side) in [
@@ -368,6 +522,7 @@ impl Pair {
                 assert!(self.tampered || self.crossed || !blamed, "{:?}", side.end);
             }
         }
+        self
     }
 
     /// The low four bits say what, the others how much.
@@ -425,7 +580,7 @@ impl Pair {
             12 => self.tampered |= change(&mut self.to_client, amount),
             13 => self.tampered |= change(&mut self.to_server, amount),
             14 => self.server.stream.fail(StreamCondition::Conflict.into()),
-            _ => {}
+            _ => self.client.answer(true),
         }
         self.client.drain();
         self.server.drain();
@@ -446,4 +601,42 @@ fn change(wire: &mut [u8], place: usize) -> bool {
     };
     *byte = byte.wrapping_add(1);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One round of a login that nothing disturbs.
+    const ROUND: [u8; 5] = [0xf0, 0xf1, 2, 4, 15];
+
+    #[test]
+    fn a_login_left_alone_succeeds_with_a_task_and_with_a_token() {
+        let issued = ISSUED.clone();
+        assert!(issued.is_some(), "with a task, and a token comes along");
+        let mut pair = Pair::fast(issued, 2);
+        pair.negotiate();
+        assert!(pair.client.established && pair.server.established);
+        assert!(
+            !pair.client.refused && pair.server.demands,
+            "without its task"
+        );
+        assert!(
+            pair.server.tokens.newest().is_some(),
+            "and the next is there"
+        );
+    }
+
+    #[test]
+    fn an_operation_more_breaks_no_promise() {
+        let rounds = ROUND.repeat(9);
+        for place in (0..=rounds.len()).step_by(2) {
+            let (before, after) = rounds.split_at(place);
+            for operation in (0..16).map(|what| what | 0x30) {
+                for way in [5, 6] {
+                    stream(&[&[way], before, &[operation], after].concat());
+                }
+            }
+        }
+    }
 }

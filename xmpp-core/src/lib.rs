@@ -1,7 +1,7 @@
 //! XMPP addresses, stanzas, errors and stream negotiation, without I/O.
 //!
 //! - [`stream`]: one machine for both sides of a client-to-server stream: header, STARTTLS, SASL in both
-//!   profiles, resource binding, stream management and resumption, stanzas, closing; over TCP and WebSocket, and
+//!   profiles, with tokens and tasks, resource binding, stream management and resumption, stanzas, closing; over TCP and WebSocket, and
 //!   for components.
 //! - [`stanza`]: message, presence and IQ, as views over what arrived and as builders that write straight
 //!   into the output. [`error`]: what is wrong with a stanza or a stream. [`language`]: the best of several

@@ -28,6 +28,12 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 pub const SASL_CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 /// Resource binding within authentication (XEP-0386).
 pub const BIND2: &str = "urn:xmpp:bind:0";
+/// Tokens for the next login (XEP-0484).
+pub const FAST: &str = "urn:xmpp:fast:0";
+/// Tasks by which a server gets keys for other mechanisms (XEP-0480).
+pub const SASL_UPGRADE: &str = "urn:xmpp:sasl:upgrade:0";
+/// Those tasks for SCRAM (XEP-0480 §3).
+pub const SCRAM_UPGRADE: &str = "urn:xmpp:scram-upgrade:0";
 /// Client state indication (XEP-0352).
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// The limits of a stream (XEP-0478).

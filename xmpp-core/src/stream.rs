@@ -1,7 +1,7 @@
 //! Streams (RFC 6120 §4 to §7): one machine for both sides of a client-to-server stream, without I/O.
 //!
 //! A [`Stream`] negotiates by itself: header, STARTTLS, SASL, resource binding, each as often as it is
-//! due; or by [SASL2](Sasl2) in one round trip. It runs over TCP or [WebSocket](Framing), between client and
+//! due; or by [SASL2](Sasl2) in one round trip, the next time by a [token](FastToken). It runs over TCP or [WebSocket](Framing), between client and
 //! server or [component](InitiatorConfig::component) and server. Once it is [established](Event::Established) it hands out each stanza that arrives, borrowed
 //! where it stands, and writes those that are sent straight into its output.
 //!
@@ -73,6 +73,127 @@
 //! }
 //! ```
 //!
+//! # Logging in again by a token
+//!
+//! With SASL2 a server may issue tokens (XEP-0484), by which a client comes back in one round trip and without its
+//! password. Here both sides negotiate below TLS, from header to bound resource, and do so again:
+//!
+//! ```
+//! use xmpp_core::entropy::Entropy;
+//! use xmpp_core::jid::Jid;
+//! use xmpp_core::stream::{
+//!     CredentialsAnswer, Encryption, Event, FastConfig, FastToken, FastTokens, InitiatorConfig,
+//!     ReceiverConfig, Sasl2, Stream, TlsInfo, TokenUse, UserAgent,
+//! };
+//! use xmpp_core::time::Instant;
+//! use xmpp_sasl::{Credentials, Hash, Mechanism, ServerConfig, StoredCredentials};
+//! use xmpp_xml::Scratch;
+//!
+//! /// What the server keeps of an account.
+//! struct Account {
+//!     credentials: StoredCredentials,
+//!     /// Of one installation of the client; in earnest by account and installation.
+//!     tokens: FastTokens,
+//! }
+//!
+//! /// One read from the socket. What is left of it waits for the answer to a ticket.
+//! fn receive(stream: &mut Stream, socket: &mut Vec<u8>, now: Instant) {
+//!     let received = std::mem::take(socket);
+//!     let (mut input, mut scratch) = (&received[..], Scratch::new());
+//!     while !input.is_empty() && !stream.is_waiting() {
+//!         stream.handle_bytes(&mut scratch, &mut input, now);
+//!     }
+//!     *socket = input.to_vec();
+//! }
+//!
+//! /// The application of the server.
+//! fn serve(stream: &mut Stream, account: &mut Account, now: Instant) {
+//!     while let Some(event) = stream.poll_event() {
+//!         match event {
+//!             Event::Lookup { ticket, .. } => {
+//!                 let answer = CredentialsAnswer::Found(account.credentials.clone());
+//!                 stream.handle_credentials(ticket, answer, now).unwrap();
+//!             }
+//!             Event::Tokens { ticket, .. } => {
+//!                 let time = "2026-12-01T12:00:00Z".parse().unwrap(); // from the clock on the wall
+//!                 let tokens = &mut account.tokens;
+//!                 let changed = stream.handle_tokens(ticket, Ok(tokens), time, now).unwrap();
+//!                 assert!(changed); // in earnest they go to the store here
+//!             }
+//!             Event::Bind { ticket, jid, .. } => stream.handle_bind(ticket, Ok(jid), now).unwrap(),
+//!             Event::Failed(error) => panic!("{error}"),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! /// From the TLS handshake on. Gives the token for the next time, if there is a new one.
+//! fn negotiate(client: &mut Stream, server: &mut Stream, account: &mut Account) -> Option<FastToken> {
+//!     let now = Instant::ORIGIN; // from a monotonic clock
+//!     for side in [&mut *client, &mut *server] {
+//!         side.handle_tls(TlsInfo::new().exporter(Some([5; 32])), now).unwrap();
+//!     }
+//!     let (mut to_server, mut to_client, mut issued) = (Vec::new(), Vec::new(), None);
+//!     while !(client.is_established() && server.is_established()) {
+//!         client.poll_transmit(&mut to_server);
+//!         receive(server, &mut to_server, now);
+//!         serve(server, account, now);
+//!         server.poll_transmit(&mut to_client);
+//!         receive(client, &mut to_client, now);
+//!         while let Some(event) = client.poll_event() {
+//!             match event {
+//!                 Event::Token { token } => issued = Some(*token),
+//!                 Event::TokenRefused { .. } => issued = None,
+//!                 Event::Failed(error) => panic!("{error}"),
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//!     issued
+//! }
+//!
+//! let sasl = ServerConfig::new([7; 32]).mechanisms([
+//!     Mechanism::ScramSha256Plus,
+//!     Mechanism::ScramSha256,
+//!     Mechanism::HtSha256Exporter, // for tokens, bound to the connection
+//! ]);
+//! let server = ReceiverConfig::new("example.com".parse()?, sasl)
+//!     .encryption(Encryption::Direct)
+//!     .sasl2(true)
+//!     .fast(FastConfig::new());
+//! // Made once for an installation and kept.
+//! let agent = UserAgent::generate(&mut Entropy::from_seed([1; 32]));
+//! let jid: Jid = "juliet@example.com".parse()?;
+//! let client = InitiatorConfig::new(jid.clone(), Credentials::password("juliet", "r0m30myr0m30"))
+//!     .encryption(Encryption::Direct)
+//!     .sasl2(Sasl2::new().user_agent(agent).request_token(true));
+//! let credentials = StoredCredentials::derive(Hash::Sha256, "r0m30myr0m30", b"sixteen byte salt", 4096)?;
+//! let mut account = Account { credentials, tokens: FastTokens::default() };
+//!
+//! // In earnest each seed comes from the system's random source.
+//! let streams = |seed: u8| {
+//!     let entropy = [seed, seed + 1].map(|seed| Entropy::from_seed([seed; 32]));
+//!     let [ours, theirs] = entropy;
+//!     let now = Instant::ORIGIN;
+//!     (
+//!         Stream::initiator(client.clone(), ours, now),
+//!         Stream::receiver(server.clone(), theirs, now),
+//!     )
+//! };
+//!
+//! // The first time the password is needed, and a token comes along.
+//! let (mut ours, mut theirs) = streams(2);
+//! let mut token = negotiate(&mut ours, &mut theirs, &mut account).ok_or("no token")?;
+//!
+//! // The next time the token is enough.
+//! let (mut ours, mut theirs) = streams(4);
+//! ours.use_token(&mut token, TokenUse::Login)?; // and keep it again, since it counts
+//! negotiate(&mut ours, &mut theirs, &mut account);
+//! assert_eq!(theirs.jid().map(Jid::bare), Some(jid));
+//! assert_eq!(account.tokens.current(), Some(&token));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The [front page](crate) has two machines that talk to each other from header to closing tag.
 
 use alloc::boxed::Box;
@@ -83,9 +204,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use xmpp_sasl::Channel;
+use xmpp_sasl::{BearerError, Channel, Condition};
 use xmpp_xml::{ElementRef, Limits, Parser, Scratch, Writer};
 
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -98,6 +220,7 @@ mod component;
 mod config;
 mod error;
 mod event;
+mod fast;
 mod framing;
 mod header;
 mod management;
@@ -108,14 +231,17 @@ mod sasl;
 mod sasl2;
 mod session;
 mod starttls;
+mod task;
 
 pub use component::ComponentSecret;
 pub use config::{Encryption, InitiatorConfig, ReceiverConfig};
 pub use error::{Blame, Error, FeatureKind, Misuse, SaslFailure};
-pub use event::{CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use event::{BearerToken, CredentialsAnswer, Event, Ticket, TlsInfo};
+pub use fast::{FastConfig, FastToken, FastTokens, TokenUse};
 pub use framing::Framing;
 pub use management::{ManagedSession, ManagementConfig, Resumption, SessionError};
 pub use sasl2::{Sasl2, UserAgent};
+pub use task::{TaskAnswer, TaskStep};
 
 use component::check_addresses;
 use framing::{Arrival, Wire, is_secure, write_message};
@@ -124,7 +250,7 @@ use offers::Offers;
 use outgoing::elements;
 
 use negotiation::{
-    Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, violation,
+    Answer, Choice, Config, Context, Facts, Negotiation, Phase, Progress, Question, violation,
 };
 
 /// One stream, seen from one side. See the [module](self) for how to drive it.
@@ -394,6 +520,8 @@ impl Stream {
             .bindings
             .into_iter()
             .fold(Channel::tls(), Channel::binding);
+        negotiation.shared.identities = info.identities;
+        negotiation.shared.is_early = info.is_early;
         negotiation.phase = Phase::Header;
         self.inner.is_silent = false;
         self.restart();
@@ -411,7 +539,104 @@ impl Stream {
         answer: CredentialsAnswer,
         now: Instant,
     ) -> Result<(), Misuse> {
-        self.handle_answer(ticket, Answer::Credentials(answer), FeatureKind::Sasl, now)
+        let answer = Answer::Credentials(answer);
+        self.handle_answer(ticket, answer, Question::Credentials, now)
+    }
+
+    /// The application answers [`Event::Tokens`]: with what it keeps for that installation of the account's client,
+    /// empty where it keeps nothing or knows no such account; or with why nobody logs in with a token and none is
+    /// issued now. Says whether they have changed: then keep them in place of the old ones, before anything else, and
+    /// let nobody else look them up meanwhile. `time` is the time of day.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; the tokens are as they were.
+    pub fn handle_tokens(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<&mut FastTokens, Condition>,
+        time: DateTime,
+        now: Instant,
+    ) -> Result<bool, Misuse> {
+        match answer {
+            Ok(tokens) => {
+                let before = tokens.clone();
+                let answer = Answer::Tokens(Ok(tokens), time);
+                self.handle_answer(ticket, answer, Question::Tokens, now)?;
+                Ok(*tokens != before)
+            }
+            Err(condition) => {
+                let answer = Answer::Tokens(Err(condition), time);
+                self.handle_answer(ticket, answer, Question::Tokens, now)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The application answers [`Event::Task`].
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; [`Misuse::WrongAnswer`] for one of the other side, and
+    /// the ticket stays open.
+    pub fn handle_task(
+        &mut self,
+        ticket: Ticket,
+        answer: TaskAnswer,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        if !task::fits(&answer, &self.inner.config) {
+            return Err(Misuse::WrongAnswer);
+        }
+        self.handle_answer(ticket, Answer::Task(answer), Question::Task, now)
+    }
+
+    /// The application answers [`Event::Upgrade`]: whether the account lacks such keys.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_upgrade(
+        &mut self,
+        ticket: Ticket,
+        is_wanted: bool,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Upgrade(is_wanted);
+        self.handle_answer(ticket, answer, Question::Upgrade, now)
+    }
+
+    /// The application answers [`Event::Bearer`]: with the account that the token was issued for, or with what the
+    /// client is told (RFC 7628 §3.2.2) before its failure.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open; [`Misuse::WrongAddress`] for an address that is no
+    /// account of the domain that the stream is for, and the ticket stays open.
+    pub fn handle_bearer(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<Jid, BearerError>,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        if let (Ok(account), Some(negotiation)) = (&answer, &self.inner.negotiation) {
+            let host = negotiation.shared.host.as_ref().map(Jid::domain);
+            let is_account = account.is_bare() && account.local().is_some();
+            if !is_account || host != Some(account.domain()) {
+                return Err(Misuse::WrongAddress);
+            }
+        }
+        self.handle_answer(ticket, Answer::Bearer(answer), Question::Bearer, now)
+    }
+
+    /// The application answers [`Event::Certificate`]: whether there is such an account and it may log in.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownTicket`] when the ticket is not open.
+    pub fn handle_certificate(
+        &mut self,
+        ticket: Ticket,
+        is_known: bool,
+        now: Instant,
+    ) -> Result<(), Misuse> {
+        let answer = Answer::Certificate(is_known);
+        self.handle_answer(ticket, answer, Question::Certificate, now)
     }
 
     /// The application answers [`Event::Bind`]: with the address of the event, with another full address
@@ -433,7 +658,7 @@ impl Stream {
         {
             return Err(Misuse::WrongAddress);
         }
-        self.handle_answer(ticket, Answer::Bind(answer), FeatureKind::Bind, now)
+        self.handle_answer(ticket, Answer::Bind(answer), Question::Bind, now)
     }
 
     /// The application answers [`Event::Resume`].
@@ -446,7 +671,7 @@ impl Stream {
         answer: Resumption,
         now: Instant,
     ) -> Result<(), (Misuse, Resumption)> {
-        let Some(index) = self.inner.waiting_for(ticket, FeatureKind::Management) else {
+        let Some(index) = self.inner.waiting_for(ticket, Question::Resume) else {
             return Err((Misuse::UnknownTicket, answer));
         };
         self.answer(index, Answer::Resume(answer), now);
@@ -465,7 +690,7 @@ impl Stream {
         now: Instant,
     ) -> Result<(), Misuse> {
         let answer = Answer::Component(answer);
-        self.handle_answer(ticket, answer, FeatureKind::Component, now)?;
+        self.handle_answer(ticket, answer, Question::Component, now)?;
         let negotiation = self.inner.negotiation.as_ref();
         self.inner.id = negotiation.and_then(|negotiation| negotiation.shared.id.clone());
         Ok(())
@@ -541,6 +766,32 @@ impl Stream {
             return Err((Misuse::WrongAddress, session));
         }
         shared.resuming = Some(session);
+        Ok(())
+    }
+
+    /// Initiator: logs in with a token that the server has issued, if it still offers its mechanism and the connection
+    /// can be bound as it says; else the stream is as without. The stream is told before it is authenticated, best at
+    /// once, and not with a token that has [expired](FastToken::expiry). A token that the server does not take is
+    /// followed by the other credentials in the same stream, except to log out.
+    ///
+    /// The attempt is counted in `token`: keep it again before what [`poll_transmit`](Self::poll_transmit) gives is
+    /// sent.
+    ///
+    /// # Errors
+    /// [`Misuse::NoTokens`], and nothing is counted.
+    pub fn use_token(&mut self, token: &mut FastToken, purpose: TokenUse) -> Result<(), Misuse> {
+        let (Config::Initiator(config), Some(negotiation)) =
+            (&self.inner.config, &mut self.inner.negotiation)
+        else {
+            return Err(Misuse::NoTokens);
+        };
+        let shared = &mut negotiation.shared;
+        let sasl2 = config.sasl2.as_ref();
+        if !sasl2.is_some_and(Sasl2::is_identified) || shared.facts.contains(Facts::AUTHENTICATED) {
+            return Err(Misuse::NoTokens);
+        }
+        token.count_attempt();
+        shared.token = Some((token.clone(), purpose));
         Ok(())
     }
 
@@ -703,17 +954,17 @@ impl Stream {
     fn handle_answer(
         &mut self,
         ticket: Ticket,
-        answer: Answer,
-        kind: FeatureKind,
+        answer: Answer<'_>,
+        question: Question,
         now: Instant,
     ) -> Result<(), Misuse> {
-        let index = self.inner.waiting_for(ticket, kind);
+        let index = self.inner.waiting_for(ticket, question);
         self.answer(index.ok_or(Misuse::UnknownTicket)?, answer, now);
         Ok(())
     }
 
     /// The feature of that index has its answer.
-    fn answer(&mut self, index: usize, answer: Answer, now: Instant) {
+    fn answer(&mut self, index: usize, answer: Answer<'_>, now: Instant) {
         let inner = &mut self.inner;
         let Some(negotiation) = &mut inner.negotiation else {
             return;
@@ -1272,14 +1523,14 @@ impl Inner {
     }
 
     /// The feature that waits for the answer to that ticket.
-    fn waiting_for(&self, ticket: Ticket, kind: FeatureKind) -> Option<usize> {
+    fn waiting_for(&self, ticket: Ticket, question: Question) -> Option<usize> {
         let negotiation = self.negotiation.as_ref()?;
-        let index = match negotiation.phase {
-            Phase::Answer(index, open) if open == ticket => index,
-            _ => return None,
-        };
-        let slot = negotiation.features.get(index)?;
-        (slot.feature.awaits() == kind).then_some(index)
+        match negotiation.phase {
+            Phase::Answer(index, open) if open == ticket => {
+                (negotiation.shared.question == Some(question)).then_some(index)
+            }
+            _ => None,
+        }
     }
 
     fn may_send(&self) -> Result<(), Misuse> {

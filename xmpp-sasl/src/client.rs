@@ -150,6 +150,28 @@ impl Client {
         })
     }
 
+    /// The mechanism to ask a token for (XEP-0484 §3.2): the first of the policy's order that the server offers for
+    /// tokens and the channel carries. Channel binding comes first (§6).
+    pub fn token_mechanism<'a>(
+        offered: impl IntoIterator<Item = &'a str>,
+        channel: &Channel,
+        policy: &Policy,
+    ) -> Option<Mechanism> {
+        let offered: Vec<Mechanism> = offered
+            .into_iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        let is_carried = |mechanism: &Mechanism| match mechanism.family() {
+            Family::Token { binding, .. } => {
+                channel.is_encrypted()
+                    && binding.is_none_or(|kind| channel.binding_of(kind).is_some())
+            }
+            _ => false,
+        };
+        let mut mechanisms = policy.mechanisms.iter().copied();
+        mechanisms.find(|mechanism| offered.contains(mechanism) && is_carried(mechanism))
+    }
+
     /// The mechanism that was chosen.
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism

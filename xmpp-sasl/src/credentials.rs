@@ -126,6 +126,11 @@ impl Credentials {
         &self.user
     }
 
+    /// Whether there is a password, and not only what was made from one.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     pub(crate) fn prepare(
         &self,
         text: &str,

@@ -8,7 +8,7 @@ use xmpp_xml::{ElementRef, Writer};
 use super::error::{Error, FeatureKind};
 use super::event::Event;
 use super::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
 use crate::error::{StanzaCondition, StanzaError, StreamCondition};
 use crate::jid::Jid;
@@ -150,7 +150,7 @@ impl Feature for BindReceiver {
         let Some(jid) = jid else {
             return self.fail(&StanzaCondition::BadRequest.into(), context);
         };
-        let ticket = context.shared.ticket();
+        let ticket = context.shared.ticket(Question::Bind);
         context.events.push_back(Event::Bind {
             ticket,
             jid,
@@ -159,7 +159,7 @@ impl Feature for BindReceiver {
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let jid = match answer {
             Answer::Bind(Ok(jid)) => jid,
             Answer::Bind(Err(error)) => return self.fail(&error, context),

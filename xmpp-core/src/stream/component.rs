@@ -15,7 +15,9 @@ use zeroize::Zeroizing;
 use super::error::{Error, FeatureKind};
 use super::event::Event;
 use super::header;
-use super::negotiation::{Answer, Config, Context, Facts, Feature, Progress, Terms, violation};
+use super::negotiation::{
+    Answer, Config, Context, Facts, Feature, Progress, Question, Terms, violation,
+};
 use crate::error::{StreamCondition, StreamError};
 use crate::jid::Jid;
 use crate::ns;
@@ -121,14 +123,14 @@ impl Feature for ComponentReceiver {
             return Err(violation(StreamCondition::HostUnknown, text));
         };
         self.domain = Some(domain.clone());
-        let ticket = context.shared.ticket();
+        let ticket = context.shared.ticket(Question::Component);
         context
             .events
             .push_back(Event::Component { ticket, domain });
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let (Answer::Component(answer), Some(domain)) = (answer, &self.domain) else {
             return Ok(Progress::Open);
         };

@@ -5,10 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use xmpp_sasl::{Credentials, Policy, ServerConfig};
+use xmpp_sasl::{Credentials, Hash, Policy, ServerConfig, StoredCredentials};
 use xmpp_xml::Limits;
 
 use super::component::{Audience, ComponentSecret, Login};
+use super::fast::FastConfig;
 use super::framing::{Framing, Wire};
 use super::management::ManagementConfig;
 use super::sasl2::{ResourceSecret, Sasl2};
@@ -185,6 +186,10 @@ pub struct ReceiverConfig {
     pub(super) keepalive: Option<Duration>,
     pub(super) management: Option<ManagementConfig>,
     pub(super) sasl2: bool,
+    pub(super) fast: Option<FastConfig>,
+    pub(super) tasks: bool,
+    /// With the iterations.
+    pub(super) upgrades: (Vec<Hash>, u32),
     pub(super) resource_secret: Option<ResourceSecret>,
     pub(super) client_state: bool,
     pub(super) announce_limits: bool,
@@ -225,6 +230,9 @@ impl ReceiverConfig {
             keepalive: None,
             management: None,
             sasl2: false,
+            fast: None,
+            tasks: false,
+            upgrades: (Vec::new(), StoredCredentials::DEFAULT_ITERATIONS),
             resource_secret: None,
             client_state: false,
             announce_limits: false,
@@ -345,6 +353,32 @@ impl ReceiverConfig {
     #[must_use]
     pub fn sasl2(mut self, offered: bool) -> Self {
         self.sasl2 = offered;
+        self
+    }
+
+    /// With SASL2, issues tokens for the next login, and takes them (XEP-0484):
+    /// [`Event::Tokens`](super::Event::Tokens) asks for those of a client. Default: not.
+    #[must_use]
+    pub fn fast(mut self, fast: FastConfig) -> Self {
+        self.fast = Some(fast);
+        self
+    }
+
+    /// With SASL2, asks the application what a login takes besides the mechanism (XEP-0388 §2.6.3), a second factor for
+    /// instance: [`Event::Task`](super::Event::Task). Who comes with a token is not asked for more. The first profile,
+    /// which has no tasks, is not offered then. Default: not.
+    #[must_use]
+    pub fn tasks(mut self, asked: bool) -> Self {
+        self.tasks = asked;
+        self
+    }
+
+    /// With SASL2, offers to take keys for these hash functions from clients that log in by others (XEP-0480), made
+    /// with so many iterations: [`Event::Upgrade`](super::Event::Upgrade) asks whether the account lacks them.
+    /// Default: none.
+    #[must_use]
+    pub fn upgrades(mut self, hashes: impl IntoIterator<Item = Hash>, iterations: u32) -> Self {
+        self.upgrades = (hashes.into_iter().collect(), iterations.max(1));
         self
     }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use xmpp_sasl::Condition;
+use xmpp_sasl::{BearerError, Condition};
 use xmpp_xml::{Fault, WriteError};
 
 use super::State;
@@ -216,12 +216,8 @@ pub struct SaslFailure {
     pub condition: Condition,
     /// A text for people.
     pub text: Option<String>,
-}
-
-impl SaslFailure {
-    pub(super) fn new(condition: Condition, text: Option<String>) -> Self {
-        Self { condition, text }
-    }
+    /// What the server said of a bearer token (RFC 7628 §3.2.2): the scope that it needs, for instance.
+    pub bearer: Option<Box<BearerError>>,
 }
 
 impl fmt::Display for SaslFailure {
@@ -260,6 +256,11 @@ pub enum Misuse {
     /// The session cannot be resumed, or this stream cannot resume one: it is no initiator with stream
     /// management, or is authenticated already.
     NotResumable,
+    /// That is no answer for this side of the stream.
+    WrongAnswer,
+    /// This stream logs in without a token: it is no initiator with SASL2 and an installation that has an identifier,
+    /// or is authenticated already.
+    NoTokens,
 }
 
 impl fmt::Display for Misuse {
@@ -275,6 +276,8 @@ impl fmt::Display for Misuse {
             Self::QueueFull => f.write_str("too much waits for acknowledgement"),
             Self::TooLong(limit) => write!(f, "the peer takes no more than {limit} bytes"),
             Self::NotResumable => f.write_str("the session cannot be resumed here"),
+            Self::WrongAnswer => f.write_str("the other side may answer that"),
+            Self::NoTokens => f.write_str("no token can be used here"),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! What a stream tells its application, and what it asks.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use xmpp_sasl::{ChannelBinding, Condition, DerivedKeys, Hash, Mechanism, StoredCredentials};
+use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::fast::FastToken;
 use super::management::ManagedSession;
 use super::sasl2::UserAgent;
+use super::task::TaskStep;
 use crate::error::StanzaCondition;
 use crate::jid::Jid;
 
@@ -33,9 +37,40 @@ pub enum Event {
         /// For which hash function the credentials must be; `None` for any.
         hash: Option<Hash>,
     },
+    /// Receiver with [FAST](super::FastConfig): look up the tokens of that installation of a client, answer with
+    /// [`handle_tokens`](super::Stream::handle_tokens), and keep what has become of them. Until then no input is taken.
+    Tokens {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that wants to log in with a token, nothing being proven yet; or that has logged in and
+        /// wants one.
+        account: Jid,
+        /// The identifier of the installation (XEP-0388 §2.3). Tokens are kept by this and the account.
+        client: Box<str>,
+        /// By which mechanism the client logs in, or wants to the next time.
+        mechanism: Mechanism,
+    },
+    /// Receiver of clients that may use OAUTHBEARER: answer with [`handle_bearer`](super::Stream::handle_bearer),
+    /// whose token it is. Until then no input is taken.
+    Bearer {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The token; `None` when the client only wants to know what it needs, which the error report says.
+        token: Option<BearerToken>,
+    },
+    /// Receiver of clients that may use EXTERNAL: one has presented a [certificate](TlsInfo::identity) that names the
+    /// account. Answer with [`handle_certificate`](super::Stream::handle_certificate) whether there is such an
+    /// account. Until then no input is taken.
+    Certificate {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that the certificate proves.
+        account: Jid,
+    },
     /// The account is authenticated. Stanzas do not flow yet.
     Authenticated {
-        /// Its bare address. On the initiator the address that it was configured with.
+        /// Its bare address. On the initiator the address that it was configured with, and with SASL2 the one that
+        /// the server tells; with ANONYMOUS on the receiver a new one that nobody can guess.
         account: Jid,
         /// By which mechanism.
         mechanism: Mechanism,
@@ -45,6 +80,46 @@ pub enum Event {
         /// Receiver, with SASL2: the client's installation, if it says which. Nobody else may learn of its
         /// identifier (XEP-0388 §2.3).
         user_agent: Option<Box<UserAgent>>,
+    },
+    /// A login takes [tasks](super::ReceiverConfig::tasks): answer with [`handle_task`](super::Stream::handle_task).
+    /// Until then no input is taken.
+    Task {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that logs in; it has not done so yet.
+        account: Jid,
+        /// Where it stands.
+        step: TaskStep,
+    },
+    /// Receiver with [upgrades](super::ReceiverConfig::upgrades): a client that has done its mechanism would give keys
+    /// for that hash function. Answer with [`handle_upgrade`](super::Stream::handle_upgrade) whether the account lacks
+    /// them. Until then no input is taken.
+    Upgrade {
+        /// Goes with the answer.
+        ticket: Ticket,
+        /// The bare address that logs in.
+        account: Jid,
+        /// The hash function.
+        hash: Hash,
+    },
+    /// Receiver: the client has given these keys. Keep them beside those for other hash functions, by which clients
+    /// still log in (XEP-0480 §4).
+    Upgraded {
+        /// The bare address that they are of.
+        account: Jid,
+        /// The keys.
+        credentials: StoredCredentials,
+    },
+    /// Initiator: the server has issued a token for the next login. Keep it, in place of another from before.
+    Token {
+        /// The token.
+        token: Box<FastToken>,
+    },
+    /// Initiator: the server has not taken the token. Throw it away; the stream goes on with the credentials that it
+    /// was configured with (XEP-0484 §4.1).
+    TokenRefused {
+        /// Why: `credentials-expired` when it has expired.
+        condition: Condition,
     },
     /// Receiver: answer with [`handle_bind`](super::Stream::handle_bind). Until then no input is taken.
     Bind {
@@ -140,10 +215,34 @@ pub enum CredentialsAnswer {
     Refused(Condition),
 }
 
+/// A token of OAuth 2.0 (RFC 6750), which whoever sees it can use. It is zeroed when dropped and not shown by `Debug`.
+#[derive(Clone)]
+pub struct BearerToken(Zeroizing<String>);
+
+impl BearerToken {
+    pub(super) fn new(token: Zeroizing<String>) -> Self {
+        Self(token)
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
+}
+
 /// What the transport knows of the TLS connection.
 #[derive(Clone, Default)]
 pub struct TlsInfo {
     pub(super) bindings: Vec<ChannelBinding>,
+    pub(super) identities: Vec<Jid>,
+    pub(super) is_early: bool,
 }
 
 impl TlsInfo {
@@ -167,12 +266,32 @@ impl TlsInfo {
         self.bindings.push(binding);
         self
     }
+
+    /// Receiver: the stream begins in the early data of TLS 1.3 (0-RTT), which whoever has listened can repeat. Until
+    /// the receiver has answered an attempt to authenticate, only a token is taken, and each of its counts once, where
+    /// [that is allowed](super::FastConfig::early_data) (XEP-0388 §6, XEP-0484 §3.4).
+    #[must_use]
+    pub fn early_data(mut self) -> Self {
+        self.is_early = true;
+        self
+    }
+
+    /// Receiver: adds an account that the client's certificate names, which TLS has verified: by its `xmppAddr` or
+    /// by any mapping of the application's (XEP-0178 §2). Of several those count that the stream is for, and the one
+    /// that its header comes `from`. EXTERNAL is offered where there is one.
+    #[must_use]
+    pub fn identity(mut self, account: &Jid) -> Self {
+        self.identities.push(account.bare());
+        self
+    }
 }
 
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsInfo")
             .field("bindings", &self.bindings)
+            .field("identities", &self.identities)
+            .field("early", &self.is_early)
             .finish()
     }
 }

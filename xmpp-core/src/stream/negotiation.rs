@@ -6,13 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xmpp_sasl::{Channel, ServerConfig};
+use xmpp_sasl::{BearerError, Channel, Condition, ServerConfig};
 use xmpp_xml::{ElementRef, Writer};
 
 use super::bind::{BindInitiator, BindReceiver};
 use super::component::{Audience, ComponentAnswer, ComponentInitiator, ComponentReceiver, Login};
 use super::error::{Error, FeatureKind};
 use super::event::{CredentialsAnswer, Event, Ticket};
+use super::fast::{FastToken, FastTokens, TokenUse};
 use super::framing::Wire;
 use super::management::{
     EnableInitiator, ManagedSession, Management, ManagementConfig, ManagementReceiver,
@@ -23,7 +24,9 @@ use super::sasl::{SaslInitiator, SaslReceiver};
 use super::sasl2::{Sasl2Initiator, Sasl2Receiver};
 use super::session::{SessionInitiator, SessionReceiver};
 use super::starttls::{StartTlsInitiator, StartTlsReceiver};
+use super::task::TaskAnswer;
 use super::{Encryption, InitiatorConfig, ReceiverConfig};
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaError, StreamCondition, StreamError};
 use crate::jid::Jid;
@@ -36,11 +39,6 @@ use crate::ns;
 pub(super) trait Feature: Send + Sync {
     /// When it has its turn.
     fn terms(&self) -> Terms;
-
-    /// What the open ticket is about.
-    fn awaits(&self) -> FeatureKind {
-        self.terms().kind
-    }
 
     /// Receiver: writes the offer.
     fn list(&self, _: &Shared, _: &mut Writer<'_>) {}
@@ -72,7 +70,7 @@ pub(super) trait Feature: Send + Sync {
     fn handle(&mut self, element: ElementRef<'_>, _: &mut Context<'_>) -> Result<Progress, Error>;
 
     /// The application answered the ticket.
-    fn answer(&mut self, _: Answer, _: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, _: Answer<'_>, _: &mut Context<'_>) -> Result<Progress, Error> {
         Ok(Progress::Open)
     }
 }
@@ -139,9 +137,32 @@ pub(super) enum Progress {
     Done,
 }
 
+/// What an open ticket asks the application for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    Credentials,
+    Tokens,
+    Bearer,
+    Certificate,
+    Task,
+    Upgrade,
+    Bind,
+    Resume,
+    Component,
+}
+
 /// The application's answer to a ticket.
-pub(super) enum Answer {
+pub(super) enum Answer<'a> {
     Credentials(CredentialsAnswer),
+    /// With the time of day.
+    Tokens(Result<&'a mut FastTokens, Condition>, DateTime),
+    /// Whose token it is.
+    Bearer(Result<Jid, BearerError>),
+    /// Whether there is that account.
+    Certificate(bool),
+    Task(TaskAnswer),
+    /// Whether keys are wanted.
+    Upgrade(bool),
     Bind(Result<Jid, StanzaError>),
     Resume(Resumption),
     Component(ComponentAnswer),
@@ -217,10 +238,16 @@ pub(super) struct Shared {
     pub(super) facts: Facts,
     /// The channel below, for binding to it.
     pub(super) channel: Channel,
+    /// Receiver: whom the client's certificate names.
+    pub(super) identities: Vec<Jid>,
     /// The identifier of the current stream.
     pub(super) id: Option<Box<str>>,
     /// Initiator: whether the receiver was told that the client begins inactive.
     pub(super) is_inactive: bool,
+    /// Initiator: the token to log in with, until it is tried.
+    pub(super) token: Option<(FastToken, TokenUse)>,
+    /// Receiver: whether what comes in may have been sent by somebody who repeats it.
+    pub(super) is_early: bool,
     /// Receiver: how often authentication has failed.
     pub(super) failures: u8,
     /// Receiver: nothing may come in but what belongs to SASL2.
@@ -240,6 +267,8 @@ pub(super) struct Shared {
     /// The management of the stream that is about to be established.
     pub(super) management: Option<Management>,
     tickets: u32,
+    /// What the ticket that was given last is about.
+    pub(super) question: Option<Question>,
 }
 
 impl Shared {
@@ -259,8 +288,9 @@ impl Shared {
         self.management = Some(Management::resumed(session, config));
     }
 
-    pub(super) fn ticket(&mut self) -> Ticket {
+    pub(super) fn ticket(&mut self, question: Question) -> Ticket {
         self.tickets = self.tickets.wrapping_add(1);
+        self.question = Some(question);
         Ticket(self.tickets)
     }
 
@@ -367,7 +397,10 @@ impl Negotiation {
                 if config.sasl2 {
                     features.push(Box::new(Sasl2Receiver::default()));
                 }
-                features.push(Box::new(SaslReceiver::new(secure)));
+                // There nobody could be asked for more than a mechanism.
+                if !config.tasks {
+                    features.push(Box::new(SaslReceiver::new(secure)));
+                }
                 features.push(Box::new(BindReceiver::default()));
                 if config.legacy_session {
                     features.push(Box::new(SessionReceiver));
@@ -384,8 +417,11 @@ impl Negotiation {
                 entropy,
                 facts: Facts::NONE,
                 channel: Channel::cleartext(),
+                identities: Vec::new(),
                 id: None,
                 is_inactive: false,
+                token: None,
+                is_early: false,
                 failures: 0,
                 is_exclusive: false,
                 host: None,
@@ -396,6 +432,7 @@ impl Negotiation {
                 offers: Offers::default(),
                 management: None,
                 tickets: 0,
+                question: None,
             },
             phase: if direct {
                 Phase::Handshake

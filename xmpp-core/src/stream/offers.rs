@@ -15,6 +15,8 @@ use crate::ns;
 pub(super) struct Offers {
     /// The channel-binding types of the server (XEP-0440), if it told them.
     pub(super) binding_kinds: Option<Vec<String>>,
+    /// Whether mechanisms are offered by the first profile of SASL.
+    pub(super) first_profile: bool,
     pub(super) client_state: bool,
     /// The size of the largest first-level element that is accepted.
     pub(super) max_bytes: Option<u32>,
@@ -38,6 +40,7 @@ impl Offers {
         let list = features.child("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
         Self {
             binding_kinds: list.map(kinds),
+            first_profile: features.child("mechanisms", ns::SASL).is_some(),
             client_state: features.child("csi", ns::CLIENT_STATE).is_some(),
             max_bytes: limit("max-bytes").filter(|bytes| *bytes > 0),
             idle: limit("idle-seconds")

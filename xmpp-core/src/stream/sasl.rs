@@ -1,27 +1,38 @@
 //! SASL (RFC 6120 §6).
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use xmpp_sasl::{
-    Channel, Client, Condition, Failure, Mechanism, MessageError, Nonce, Server, Step,
-    StoredCredentials, wire,
+    Channel, Client, Condition, Failure, Mechanism, MessageError, Nonce, Server, Step, wire,
 };
 use xmpp_xml::{ElementRef, Writer};
 
 use super::component::Login;
 use super::error::{Error, FeatureKind, SaslFailure};
-use super::event::{CredentialsAnswer, Event, Ticket};
+use super::event::{BearerToken, CredentialsAnswer, Event, Ticket};
+use super::fast::{Attempt, FastConfig, FastTokens};
 use super::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::StreamCondition;
 use crate::jid::Jid;
 use crate::ns;
 
 const ELEMENT: (&str, &str) = ("mechanisms", ns::SASL);
+
+/// Which elements carry the messages of a mechanism. They do not offer the same mechanisms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// RFC 6120 §6.
+    First,
+    /// XEP-0388.
+    Second,
+}
 
 pub(super) struct SaslInitiator {
     necessary: Facts,
@@ -65,7 +76,7 @@ impl Feature for SaslInitiator {
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let Some(mut client) = select(&mut self.offered, context.shared)? else {
+        let Some(mut client) = select(&mut self.offered, Profile::First, context.shared)? else {
             return Ok(Progress::Open);
         };
         let mechanism = client.mechanism();
@@ -131,7 +142,7 @@ impl Feature for SaslInitiator {
                 shared.facts = shared.facts.with(Facts::AUTHENTICATED);
                 Ok(Progress::Restart)
             }
-            "failure" => Err(refusal(element)),
+            "failure" => Err(refusal(element, self.client.as_ref())),
             _ => Err(violation(
                 StreamCondition::BadFormat,
                 "not an answer to authentication",
@@ -140,10 +151,20 @@ impl Feature for SaslInitiator {
     }
 }
 
-/// The channel as the receiver's features describe it: they tell the types of binding where they offer the second
-/// profile.
-pub(super) fn described(shared: &Shared) -> Channel {
-    let channel = shared.channel.clone();
+/// Receiver: the channel as its features describe it to a client of that profile. Binding types are told where the
+/// second profile is offered.
+pub(super) fn described(shared: &Shared, profile: Profile) -> Channel {
+    let mut channel = shared.channel.clone();
+    if profile == Profile::Second {
+        channel = channel.sasl2();
+    }
+    let is_meant = |identity: &&Jid| {
+        let host = shared.host.as_ref().map(Jid::domain);
+        let from = shared.from.as_ref().map(Jid::to_bare_ref);
+        host == Some(identity.domain()) && from.is_none_or(|from| from == **identity)
+    };
+    let identities = shared.identities.iter().filter(is_meant);
+    channel = channel.identities(identities.map(Jid::as_str));
     match (&shared.config, shared.config.sasl()) {
         (Config::Receiver(config), Some(sasl)) if config.sasl2 => {
             let kinds = sasl.binding_kinds(&channel);
@@ -156,16 +177,31 @@ pub(super) fn described(shared: &Shared) -> Channel {
     }
 }
 
+/// Initiator: the channel as the server's features describe it.
+pub(super) fn seen(shared: &Shared, profile: Profile) -> Channel {
+    let mut channel = shared.channel.clone();
+    if profile == Profile::Second {
+        channel = channel.sasl2();
+    }
+    if let Some(kinds) = &shared.offers.binding_kinds {
+        channel = channel.announced(kinds.iter().map(String::as_str));
+    }
+    if let Config::Initiator(config) = &shared.config {
+        channel = channel.host(config.jid.domain());
+    }
+    channel
+}
+
 /// The strongest mechanism that both sides have.
 pub(super) fn select(
     offered: &mut Vec<String>,
+    profile: Profile,
     shared: &mut Shared,
 ) -> Result<Option<Client>, Error> {
+    let channel = seen(shared, profile);
     let Shared {
         config: Config::Initiator(config),
         entropy,
-        channel,
-        offers,
         ..
     } = shared
     else {
@@ -174,10 +210,6 @@ pub(super) fn select(
     let Login::Account(credentials) = &config.login else {
         return Ok(None);
     };
-    let mut channel = channel.clone();
-    if let Some(kinds) = &offers.binding_kinds {
-        channel = channel.announced(kinds.iter().map(String::as_str));
-    }
     let names = offered.iter().map(String::as_str);
     let nonce = nonce(entropy);
     let selected = Client::select(names, credentials, &channel, &config.policy, nonce);
@@ -193,7 +225,7 @@ pub(super) fn select(
 }
 
 /// What the server says in `<failure/>`, of either profile.
-pub(super) fn refusal(failure: ElementRef<'_>) -> Error {
+pub(super) fn refusal(failure: ElementRef<'_>, client: Option<&Client>) -> Error {
     let is_text = |child: &ElementRef<'_>| child.name() == "text";
     let mut children = failure
         .children()
@@ -204,8 +236,11 @@ pub(super) fn refusal(failure: ElementRef<'_>) -> Error {
         .children()
         .find(|child| is_text(child) && matches!(child.namespace(), ns::SASL | ns::SASL2));
     let text = text.map(|text| text.text().into_owned());
-    let condition = condition.unwrap_or(Condition::NotAuthorized);
-    Error::Authentication(SaslFailure::new(condition, text))
+    Error::Authentication(SaslFailure {
+        condition: condition.unwrap_or(Condition::NotAuthorized),
+        text,
+        bearer: client.and_then(Client::bearer_error).cloned().map(Box::new),
+    })
 }
 
 /// The receiver's side of an exchange, whatever elements carry it.
@@ -217,8 +252,10 @@ pub(super) struct Exchange {
 
 /// Who is due in an exchange.
 pub(super) enum Turn {
-    /// The application, which looks up credentials.
+    /// The application, which looks something up.
     Application(Ticket),
+    /// The application, which looks up the tokens of a client of that account.
+    Tokens(Jid),
     /// The peer, with this challenge.
     Peer(Vec<u8>),
     /// Nobody: that account is who it says. With the last data of the mechanism.
@@ -237,18 +274,44 @@ impl Exchange {
         &mut self,
         mechanism: &str,
         data: Option<&[u8]>,
+        profile: Profile,
         shared: &mut Shared,
     ) -> Result<Step, Failure> {
         self.clear();
-        let channel = described(shared);
+        let channel = described(shared, profile);
         let Some(sasl) = shared.config.sasl() else {
             return Err(Failure::OutOfOrder);
         };
         let nonce = nonce(&mut shared.entropy);
         let mut server = Server::start(sasl, mechanism, &channel, nonce)?;
+        let is_token = server.mechanism().is_token();
+        if is_token && (profile == Profile::First || fast(shared).is_none()) {
+            return Err(Failure::InvalidMechanism);
+        }
+        if shared.is_early && !(is_token && fast(shared).is_some_and(FastConfig::allows_early_data))
+        {
+            return Err(Failure::EncryptionRequired);
+        }
         let step = server.handle_initial(data)?;
         self.server = Some(server);
         Ok(step)
+    }
+
+    /// Checks the proof of who logs in with a token.
+    pub(super) fn check_tokens(
+        &mut self,
+        tokens: &mut FastTokens,
+        attempt: &Attempt,
+        time: DateTime,
+        context: &mut Context<'_>,
+    ) -> Turn {
+        let Some(server) = &mut self.server else {
+            return Turn::Failure(Condition::TemporaryAuthFailure);
+        };
+        match tokens.check(attempt, time, |slots| server.handle_tokens(Some(slots))) {
+            Ok(step) => self.follow(Ok(step), context),
+            Err(condition) => Turn::Failure(condition),
+        }
     }
 
     pub(super) fn respond(&mut self, data: &[u8]) -> Result<Step, Failure> {
@@ -261,9 +324,8 @@ impl Exchange {
         server.map_or(Failure::Aborted, |mut server| server.handle_abort())
     }
 
-    pub(super) fn look_up(&mut self, found: Option<&StoredCredentials>) -> Result<Step, Failure> {
-        let server = self.server.as_mut().ok_or(Failure::OutOfOrder)?;
-        server.handle_lookup(found)
+    pub(super) fn mechanism(&self) -> Option<Mechanism> {
+        self.server.as_ref().map(Server::mechanism)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -281,38 +343,75 @@ impl Exchange {
         context: &mut Context<'_>,
     ) -> Turn {
         loop {
+            let Some(server) = &mut self.server else {
+                let failure = step.err().unwrap_or(Failure::OutOfOrder);
+                return Turn::Failure(failure.condition());
+            };
+            let shared = &mut *context.shared;
+            let host = shared.host.as_ref().map_or("", Jid::domain);
             step = match step {
                 Ok(Step::Lookup { user, hash }) => {
-                    let host = context.shared.host.as_ref().map_or("", Jid::domain);
-                    let account = Jid::from_parts(Some(&user), host, None);
-                    let (Ok(account), Some(server)) = (account, &self.server) else {
+                    let Ok(account) = Jid::from_parts(Some(&user), host, None) else {
                         // Nobody has that name; the exchange goes on like any other.
-                        step = self.look_up(None);
+                        step = server.handle_lookup(None);
                         continue;
                     };
                     self.account = Some(account.clone());
-                    let (ticket, mechanism) = (context.shared.ticket(), server.mechanism());
-                    let event = Event::Lookup {
+                    let (ticket, mechanism) =
+                        (shared.ticket(Question::Credentials), server.mechanism());
+                    context.events.push_back(Event::Lookup {
                         ticket,
                         account,
                         mechanism,
                         hash,
+                    });
+                    return Turn::Application(ticket);
+                }
+                Ok(Step::Tokens { user }) => {
+                    let Ok(account) = Jid::from_parts(Some(&user), host, None) else {
+                        step = server.handle_tokens(None);
+                        continue;
                     };
-                    context.events.push_back(event);
+                    self.account = Some(account.clone());
+                    return Turn::Tokens(account);
+                }
+                Ok(Step::Bearer { token, .. }) => {
+                    let ticket = shared.ticket(Question::Bearer);
+                    let token = token.map(BearerToken::new);
+                    context.events.push_back(Event::Bearer { ticket, token });
                     return Turn::Application(ticket);
                 }
                 Ok(Step::Challenge(challenge)) => return Turn::Peer(challenge),
-                Ok(Step::Authorize { authorization, .. }) => {
-                    let permitted = Jid::parse(&authorization).ok() == self.account;
-                    let server = self.server.as_mut().ok_or(Failure::OutOfOrder);
-                    server.and_then(|server| server.handle_authorization(permitted))
+                Ok(Step::Authorize {
+                    user,
+                    authorization,
+                }) => {
+                    let asked = Jid::parse(&authorization).ok();
+                    // A certificate names addresses; that it is an account, only the application knows.
+                    let named = Jid::parse(&user).ok().filter(|_| self.account.is_none());
+                    match (named, asked) {
+                        (None, Some(asked)) => {
+                            let is_own = self.account.as_ref() == Some(&asked);
+                            server.handle_authorization(is_own)
+                        }
+                        (Some(account), Some(asked)) if account == asked => {
+                            self.account = Some(asked);
+                            let ticket = shared.ticket(Question::Certificate);
+                            let event = Event::Certificate { ticket, account };
+                            context.events.push_back(event);
+                            return Turn::Application(ticket);
+                        }
+                        _ => server.handle_authorization(false),
+                    }
                 }
-                Ok(Step::Success { data, .. }) => {
-                    let (Some(server), Some(account)) = (self.server.take(), self.account.take())
-                    else {
+                Ok(Step::Success { user, data, .. }) => {
+                    let mechanism = server.mechanism();
+                    self.server = None;
+                    // Nobody in particular has no name but the one that the mechanism makes up.
+                    let nobody = || Jid::from_parts(Some(&user), host, None).ok();
+                    let Some(account) = self.account.take().or_else(nobody) else {
                         return Turn::Failure(Condition::TemporaryAuthFailure);
                     };
-                    let mechanism = server.mechanism();
                     return Turn::Success {
                         account,
                         mechanism,
@@ -323,6 +422,44 @@ impl Exchange {
                 Err(failure) => return Turn::Failure(failure.condition()),
             }
         }
+    }
+
+    /// The application has looked up what it was asked for.
+    pub(super) fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Turn {
+        let Some(server) = &mut self.server else {
+            return Turn::Failure(Condition::TemporaryAuthFailure);
+        };
+        let step = match answer {
+            Answer::Credentials(CredentialsAnswer::Found(credentials)) => {
+                server.handle_lookup(Some(&credentials))
+            }
+            Answer::Credentials(CredentialsAnswer::Unknown) => server.handle_lookup(None),
+            Answer::Credentials(CredentialsAnswer::Refused(condition)) => {
+                return Turn::Failure(condition);
+            }
+            Answer::Bearer(Ok(account)) => {
+                let step = server.handle_bearer(Ok(account.local().unwrap_or_default()));
+                self.account = Some(account);
+                step
+            }
+            Answer::Bearer(Err(error)) => server.handle_bearer(Err(&error)),
+            Answer::Certificate(is_known) => server.handle_authorization(is_known),
+            Answer::Task(_)
+            | Answer::Upgrade(_)
+            | Answer::Tokens(..)
+            | Answer::Bind(_)
+            | Answer::Resume(_)
+            | Answer::Component(_) => Err(Failure::OutOfOrder),
+        };
+        self.follow(step, context)
+    }
+}
+
+/// Receiver: how it issues tokens, if it does.
+fn fast(shared: &Shared) -> Option<&FastConfig> {
+    match &shared.config {
+        Config::Receiver(config) => config.fast.as_ref(),
+        Config::Initiator(_) => None,
     }
 }
 
@@ -346,6 +483,8 @@ pub(super) fn once(shared: &Shared) -> Result<(), Error> {
 /// Authentication has failed; too often ends the stream.
 pub(super) fn count_failure(shared: &mut Shared) -> Result<Progress, Error> {
     shared.failures = shared.failures.saturating_add(1);
+    // Who goes on has heard our answer, and early data ends before that.
+    shared.is_early = false;
     let attempts = match &shared.config {
         Config::Receiver(config) => config.authentication_attempts,
         Config::Initiator(_) => 0,
@@ -383,21 +522,20 @@ impl SaslReceiver {
             return self.exchange.respond(&data?.unwrap_or_default());
         }
         let mechanism = element.attribute("mechanism").unwrap_or(Cow::Borrowed(""));
-        self.exchange.begin(&mechanism, data?.as_deref(), shared)
+        let data = data?;
+        self.exchange
+            .begin(&mechanism, data.as_deref(), Profile::First, shared)
     }
 
-    fn follow(
-        &mut self,
-        step: Result<Step, Failure>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
-        let (account, mechanism, data) = match self.exchange.follow(step, context) {
+    fn follow(&mut self, turn: Turn, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let (account, mechanism, data) = match turn {
             Turn::Application(ticket) => return Ok(Progress::Answer(ticket)),
             Turn::Peer(challenge) => {
                 let challenge = wire::encode(&challenge);
                 context.write(|writer| message(writer, "challenge", &challenge))?;
                 return Ok(Progress::Wait);
             }
+            Turn::Tokens(_) => return self.fail(Condition::InvalidMechanism, context),
             Turn::Failure(condition) => return self.fail(condition, context),
             Turn::Success {
                 account,
@@ -451,7 +589,7 @@ impl Feature for SaslReceiver {
             return;
         };
         writer.start("mechanisms", ns::SASL);
-        for mechanism in sasl.offer(&shared.channel) {
+        for mechanism in sasl.offer(&described(shared, Profile::First)) {
             writer
                 .start("mechanism", ns::SASL)
                 .text(mechanism.name())
@@ -479,19 +617,13 @@ impl Feature for SaslReceiver {
             return Err(violation(StreamCondition::UnsupportedStanzaType, text));
         }
         let step = self.advance(element, context.shared);
-        self.follow(step, context)
+        let turn = self.exchange.follow(step, context);
+        self.follow(turn, context)
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let Answer::Credentials(answer) = answer else {
-            return Ok(Progress::Open);
-        };
-        let step = match answer {
-            CredentialsAnswer::Found(credentials) => self.exchange.look_up(Some(&credentials)),
-            CredentialsAnswer::Unknown => self.exchange.look_up(None),
-            CredentialsAnswer::Refused(condition) => return self.fail(condition, context),
-        };
-        self.follow(step, context)
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let turn = self.exchange.answer(answer, context);
+        self.follow(turn, context)
     }
 }
 
@@ -511,7 +643,7 @@ pub(super) fn necessary(needs_tls: bool) -> Facts {
     }
 }
 
-fn nonce(entropy: &mut Entropy) -> Nonce {
+pub(super) fn nonce(entropy: &mut Entropy) -> Nonce {
     let mut random = [0; 18];
     for (byte, fresh) in random.iter_mut().zip(entropy.bytes()) {
         *byte = fresh;

@@ -1,6 +1,7 @@
 //! The second profile of SASL (XEP-0388), and what goes with it in one round trip: a resource (Bind 2, XEP-0386), and
 //! stream management enabled or a session resumed (XEP-0198 §9).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -8,21 +9,32 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sha2::{Digest, Sha256};
-use xmpp_sasl::{Client, Condition, Failure, MessageError, Step, wire};
+use xmpp_sasl::{
+    Client, Condition, Credentials, DerivedKeys, Failure, Hash, Mechanism, MessageError, wire,
+};
 use xmpp_xml::{ElementRef, Writer};
 use zeroize::Zeroizing;
 
-use super::error::{Error, FeatureKind};
-use super::event::{CredentialsAnswer, Event};
+use super::component::Login;
+use super::error::{Error, FeatureKind, SaslFailure};
+use super::event::{Event, Ticket};
+use super::fast::{
+    self, Attempt, FastToken, FastTokens, IssuedToken, TokenRequest, TokenUse, UsedToken,
+};
 use super::management::{
     Management, Wish, asked_for, condition, failed, not_resumed, resumed, take_up, write_resume,
     write_resumed,
 };
 use super::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
 use super::offers::Offers;
-use super::sasl::{Exchange, Turn, count_failure, is_who_it_claims, once, refusal, select};
+use super::sasl::{
+    Exchange, Profile, Turn, count_failure, described, is_who_it_claims, nonce, once, refusal,
+    seen, select,
+};
+use super::task::{self, Next, Tasks, Work};
+use crate::datetime::DateTime;
 use crate::entropy::Entropy;
 use crate::error::{StanzaCondition, StreamCondition};
 use crate::jid::Jid;
@@ -50,6 +62,9 @@ pub struct Sasl2 {
     user_agent: Option<UserAgent>,
     tag: Option<String>,
     inactive: bool,
+    request_token: bool,
+    tasks: Vec<String>,
+    upgrade: bool,
 }
 
 impl Sasl2 {
@@ -80,6 +95,39 @@ impl Sasl2 {
     pub fn inactive(mut self, inactive: bool) -> Self {
         self.inactive = inactive;
         self
+    }
+
+    /// Asks for a token for the next login (XEP-0484), where the server issues such:
+    /// [`Event::Token`](super::Event::Token) brings it, [`Stream::use_token`](super::Stream::use_token) uses it. Tokens
+    /// are for a [user agent](Self::user_agent) with an identifier, and nothing is asked for another. Default: not.
+    #[must_use]
+    pub fn request_token(mut self, requested: bool) -> Self {
+        self.request_token = requested;
+        self
+    }
+
+    /// Adds a task that the application can do when the server demands more than a mechanism (XEP-0388 §2.6.3):
+    /// [`Event::Task`](super::Event::Task) asks for it. Default: none, and a server that demands one is left.
+    #[must_use]
+    pub fn task(mut self, name: impl Into<String>) -> Self {
+        self.tasks.push(name.into());
+        self
+    }
+
+    /// Gives a server keys of the password for the hash functions that it wants them for (XEP-0480), after a SCRAM
+    /// exchange that was bound to the channel; they are worth the password to whoever sees them. Each costs the
+    /// iterations that the server asks for, within the bounds of the policy. Default: not.
+    #[must_use]
+    pub fn upgrade(mut self, allowed: bool) -> Self {
+        self.upgrade = allowed;
+        self
+    }
+
+    /// Whether the server knows the installation again.
+    pub(super) fn is_identified(&self) -> bool {
+        self.user_agent
+            .as_ref()
+            .is_some_and(|agent| agent.id.is_some())
     }
 }
 
@@ -230,7 +278,18 @@ pub(super) struct Sasl2Initiator {
     binds: bool,
     /// The features that may be enabled along with the resource.
     inline: Vec<String>,
+    /// The mechanisms for tokens.
+    for_tokens: Vec<String>,
     client: Option<Client>,
+    /// The mechanism is done and the server is who it says; with the keys that were used.
+    done: Option<(Mechanism, Option<DerivedKeys>)>,
+    /// The hash functions that the server wants keys for.
+    upgrades: Vec<Hash>,
+    work: Work,
+    /// The token that is tried.
+    tried: Option<(Mechanism, TokenUse)>,
+    /// For which mechanism a token was asked for.
+    requested: Option<Mechanism>,
 }
 
 impl Sasl2Initiator {
@@ -241,8 +300,53 @@ impl Sasl2Initiator {
             resumes: false,
             binds: false,
             inline: Vec::new(),
+            for_tokens: Vec::new(),
             client: None,
+            done: None,
+            upgrades: Vec::new(),
+            work: Work::default(),
+            tried: None,
+            requested: None,
         }
+    }
+
+    /// Logs in with the token, if there is one that can be used.
+    fn try_token(&self, shared: &mut Shared) -> Option<(Client, FastToken, TokenUse)> {
+        let channel = seen(shared, Profile::Second);
+        let Shared {
+            config: Config::Initiator(config),
+            entropy,
+            token,
+            ..
+        } = shared
+        else {
+            return None;
+        };
+        let (token, purpose) = token.take()?;
+        let name = token.token().mechanism().name();
+        if !self.for_tokens.iter().any(|offered| offered == name) {
+            return None;
+        }
+        let user = match &config.login {
+            Login::Account(credentials) if !credentials.user().is_empty() => credentials.user(),
+            _ => config.jid.local()?,
+        };
+        let credentials = Credentials::token(user, token.token().clone());
+        let nonce = nonce(entropy);
+        let client = Client::select([name], &credentials, &channel, &config.policy, nonce);
+        client.ok().map(|client| (client, token, purpose))
+    }
+
+    /// For which mechanism to ask for a token.
+    fn wished(&self, shared: &Shared) -> Option<Mechanism> {
+        let Config::Initiator(config) = &shared.config else {
+            return None;
+        };
+        if !self.config.request_token || !self.config.is_identified() {
+            return None;
+        }
+        let offered = self.for_tokens.iter().map(String::as_str);
+        Client::token_mechanism(offered, &seen(shared, Profile::Second), &config.policy)
     }
 
     fn has_inline(&self, feature: &str) -> bool {
@@ -267,19 +371,76 @@ impl Sasl2Initiator {
         data.transpose().map_err(malformed)
     }
 
-    fn succeed(
-        &mut self,
-        element: ElementRef<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
+    /// The mechanism is done with success, or when more is demanded; the server has to prove itself first.
+    fn verify(&mut self, element: ElementRef<'_>) -> Result<(), Error> {
         let Some(mut client) = self.client.take() else {
-            return Ok(Progress::Open);
+            return Ok(());
         };
         let data = Self::data(element.child("additional-data", ns::SASL2))?;
         client
             .handle_success(data.as_deref())
             .map_err(Error::Sasl)?;
-        let identity = element.child("authorization-identifier", ns::SASL2);
+        self.done = Some((client.mechanism(), client.keys().cloned()));
+        Ok(())
+    }
+
+    /// Where a task leads.
+    fn follow(next: Result<Next, Error>, context: &mut Context<'_>) -> Result<Progress, Error> {
+        match next {
+            Ok(Next::Application(ticket)) => Ok(Progress::Answer(ticket)),
+            Ok(Next::Peer | Next::Nothing) => Ok(Progress::Wait),
+            Ok(Next::Refused(condition)) => {
+                let refusal = SaslFailure {
+                    condition,
+                    text: None,
+                    bearer: None,
+                };
+                Self::abort(context, Error::Authentication(refusal))
+            }
+            Err(error) => Self::abort(context, error),
+        }
+    }
+
+    /// The hash functions for which to give keys after that exchange.
+    fn gives(&self, mechanism: Mechanism, shared: &Shared) -> Vec<Hash> {
+        let Config::Initiator(config) = &shared.config else {
+            return Vec::new();
+        };
+        let has_password = match &config.login {
+            Login::Account(credentials) => credentials.has_password(),
+            Login::Component(_) => false,
+        };
+        let is_scram = mechanism.hash().is_some();
+        if !self.config.upgrade || !has_password || !is_scram || !mechanism.is_channel_bound() {
+            return Vec::new();
+        }
+        let others = self.upgrades.iter().copied();
+        others
+            .filter(|hash| mechanism.hash() != Some(*hash))
+            .collect()
+    }
+
+    fn succeed(
+        &mut self,
+        element: ElementRef<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        self.verify(element)?;
+        let Some((by, keys)) = self.done.take() else {
+            return Ok(Progress::Open);
+        };
+        let issued = element.child("token", ns::FAST);
+        let issued = issued.and_then(|issued| issued.read::<IssuedToken<'_>>().ok());
+        // One that nobody asked for follows the one that was used (XEP-0484 §3.5).
+        let mechanism = self
+            .requested
+            .or(self.tried.map(|(mechanism, _)| mechanism));
+        let issued = issued.zip(mechanism);
+        let issued = issued.and_then(|(issued, mechanism)| FastToken::issued(mechanism, issued));
+        // The examples of XEP-0484 have it by another name.
+        let identity = ["authorization-identifier", "authorization-identity"];
+        let mut identity = identity.iter();
+        let identity = identity.find_map(|name| element.child(name, ns::SASL2));
         let identity = identity.and_then(|identity| Jid::parse(identity.text().trim()).ok());
         let Some(identity) = identity else {
             let text = "success without an identity";
@@ -291,10 +452,13 @@ impl Sasl2Initiator {
         shared.facts = shared.facts.with(Facts::AUTHENTICATED);
         context.events.push_back(Event::Authenticated {
             account,
-            mechanism: client.mechanism(),
-            keys: client.keys().cloned(),
+            mechanism: by,
+            keys,
             user_agent: None,
         });
+        if let Some(token) = issued.map(Box::new) {
+            context.events.push_back(Event::Token { token });
+        }
         if let Some(answer) = element.child("resumed", ns::STREAM_MANAGEMENT) {
             if context.shared.resuming.is_none() {
                 let text = "resumed, and nobody asked for it";
@@ -324,6 +488,23 @@ impl Sasl2Initiator {
             self.bound(bound, identity, context);
         }
         Ok(Progress::Features)
+    }
+
+    /// The token was not taken: other credentials may be (XEP-0484 §4.1).
+    fn fall_back(
+        &mut self,
+        refusal: Error,
+        purpose: TokenUse,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        if let Error::Authentication(SaslFailure { condition, .. }) = &refusal {
+            let condition = *condition;
+            context.events.push_back(Event::TokenRefused { condition });
+        }
+        if purpose == TokenUse::Logout {
+            return Err(refusal);
+        }
+        self.begin(context)
     }
 
     /// What was enabled along with the resource.
@@ -368,6 +549,8 @@ impl Feature for Sasl2Initiator {
         self.resumes = has("sm", ns::STREAM_MANAGEMENT).is_some();
         let bind = has("bind", ns::BIND2);
         self.binds = bind.is_some();
+        self.for_tokens = fast::offered(inline);
+        self.upgrades = task::upgrades(offer);
         let features = bind.and_then(|bind| bind.child("inline", ns::BIND2));
         let features = features.into_iter().flat_map(ElementRef::children);
         let features = features.filter(|feature| feature.is("feature", ns::BIND2));
@@ -378,10 +561,33 @@ impl Feature for Sasl2Initiator {
     }
 
     fn begin(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
-        let Some(mut client) = select(&mut self.offered, context.shared)? else {
-            return Ok(Progress::Open);
+        let (mut client, used) = match self.try_token(context.shared) {
+            Some((client, token, purpose)) => (client, Some((token, purpose))),
+            None => match select(&mut self.offered, Profile::Second, context.shared) {
+                // PLAIN, for instance, is left to the first profile.
+                Err(Error::NoCommonMechanism { .. }) if context.shared.offers.first_profile => {
+                    return Ok(Progress::Done);
+                }
+                Ok(None) => return Ok(Progress::Open),
+                Ok(Some(client)) => (client, None),
+                Err(error) => return Err(error),
+            },
         };
         let response = client.initial_response();
+        let used_token = used.as_ref().map(|(token, purpose)| UsedToken {
+            count: Some(token.count()),
+            invalidate: *purpose == TokenUse::Logout,
+        });
+        self.tried = used.map(|(token, purpose)| (token.token().mechanism(), purpose));
+        // Who has one gets the next when it is time.
+        self.requested = match self.tried {
+            Some(_) => None,
+            None => self.wished(context.shared),
+        };
+        let request = self.requested.map(|mechanism| TokenRequest {
+            mechanism: Cow::Borrowed(mechanism.name()),
+        });
+        let upgrades = self.gives(client.mechanism(), context.shared);
         let shared = &*context.shared;
         let enable = shared
             .management_config()
@@ -407,6 +613,13 @@ impl Feature for Sasl2Initiator {
             if let Some(user_agent) = user_agent {
                 user_agent.write(writer);
             }
+            task::list_upgrades(&upgrades, writer);
+            if let Some(used) = used_token {
+                writer.payload(&used);
+            }
+            if let Some(request) = request {
+                writer.payload(&request);
+            }
             if let Some((id, h)) = resume {
                 write_resume(id.as_deref(), h, writer);
             }
@@ -426,6 +639,8 @@ impl Feature for Sasl2Initiator {
             writer.end();
         })?;
         self.client = Some(client);
+        self.done = None;
+        self.work = Work::new(upgrades);
         Ok(Progress::Wait)
     }
 
@@ -454,13 +669,23 @@ impl Feature for Sasl2Initiator {
                 }
             }
             "success" if is_ours => self.succeed(element, context),
-            "failure" if is_ours => Err(refusal(element)),
+            "failure" if is_ours => {
+                let refusal = refusal(element, self.client.as_ref());
+                match self.tried.take() {
+                    Some((_, purpose)) => self.fall_back(refusal, purpose, context),
+                    None => Err(refusal),
+                }
+            }
             "continue" if is_ours => {
-                let tasks = element.child("tasks", ns::SASL2);
-                let tasks = tasks.into_iter().flat_map(ElementRef::children);
-                let tasks = tasks.filter(|task| task.is("task", ns::SASL2));
-                let tasks = tasks.map(|task| task.text().into_owned()).collect();
-                Self::abort(context, Error::UnknownTasks(tasks))
+                if let Err(error) = self.verify(element) {
+                    return Self::abort(context, error);
+                }
+                let next = self.work.begin(element, &self.config.tasks, context);
+                Self::follow(next, context)
+            }
+            "task-data" if is_ours && self.done.is_some() => {
+                let next = self.work.handle_data(element, context);
+                Self::follow(next, context)
             }
             _ => {
                 let text = "not an answer to authentication";
@@ -468,12 +693,24 @@ impl Feature for Sasl2Initiator {
             }
         }
     }
+
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let Answer::Task(answer) = answer else {
+            return Ok(Progress::Wait);
+        };
+        let next = self.work.answer(answer, context);
+        Self::follow(next, context)
+    }
 }
 
 /// What a client wants along with authentication.
 #[derive(Default)]
 struct Request {
     user_agent: Option<Box<UserAgent>>,
+    upgrades: Vec<Hash>,
+    used_token: Option<UsedToken>,
+    /// For which mechanism it wants a token.
+    wished: Option<Mechanism>,
     resume: Option<(Box<str>, u32)>,
     bind: Option<BindRequest>,
 }
@@ -490,8 +727,14 @@ impl Request {
         let user_agent = authenticate.child("user-agent", ns::SASL2);
         let resume = authenticate.child("resume", ns::STREAM_MANAGEMENT);
         let bind = authenticate.child("bind", ns::BIND2);
+        let used_token = authenticate.child("fast", ns::FAST);
+        let wish = authenticate.child("request-token", ns::FAST);
+        let wish = wish.and_then(|wish| wish.read::<TokenRequest<'_>>().ok());
         Self {
             user_agent: user_agent.map(|agent| Box::new(UserAgent::read(agent))),
+            upgrades: task::upgrades(authenticate),
+            used_token: used_token.and_then(|used| used.read().ok()),
+            wished: wish.and_then(|wish| wish.mechanism.parse().ok()),
             resume: resume.and_then(asked_for),
             bind: bind.map(|bind| BindRequest {
                 tag: bind
@@ -502,30 +745,60 @@ impl Request {
             }),
         }
     }
+
+    /// Whether all is there that the mechanism needs: a token is used by a client that says which it is.
+    fn is_whole(&self, mechanism: &str) -> bool {
+        let is_token = mechanism
+            .parse::<Mechanism>()
+            .is_ok_and(Mechanism::is_token);
+        let agent = self.user_agent.as_ref();
+        let is_identified = agent.is_some_and(|agent| agent.id().is_some());
+        !is_token || (is_identified && self.used_token.is_some())
+    }
+}
+
+/// The mechanisms for tokens that a client is offered.
+fn token_offer(shared: &Shared) -> Vec<Mechanism> {
+    let (Some(sasl), Config::Receiver(config)) = (shared.config.sasl(), &shared.config) else {
+        return Vec::new();
+    };
+    match &config.fast {
+        Some(_) => sasl.token_offer(&described(shared, Profile::Second)),
+        None => Vec::new(),
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Sasl2Receiver {
     exchange: Exchange,
     request: Request,
+    /// Whose mechanism is done, and which one.
+    proven: Option<(Jid, Mechanism)>,
+    tasks: Tasks,
     /// What the mechanism has to say with success.
     data: Option<Vec<u8>>,
+    /// What the client logs in with the next time.
+    token: Option<FastToken>,
     /// Why the session was not resumed, and how much of it was handled.
     lost: Option<(StanzaCondition, Option<u32>)>,
-    /// What the open ticket is about.
-    awaits: Option<FeatureKind>,
 }
 
 impl Sasl2Receiver {
-    fn follow(
-        &mut self,
-        step: Result<Step, Failure>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, Error> {
-        let (account, mechanism, data) = match self.exchange.follow(step, context) {
-            Turn::Application(ticket) => {
-                self.awaits = Some(FeatureKind::Sasl);
-                return Ok(Progress::Answer(ticket));
+    fn follow(&mut self, turn: Turn, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let (account, mechanism, data) = match turn {
+            Turn::Application(ticket) => return Ok(Progress::Answer(ticket)),
+            Turn::Tokens(account) => {
+                let is_told = context.shared.from.is_some();
+                if !is_told || !is_who_it_claims(&account, context.shared) {
+                    return self.fail(Condition::NotAuthorized, context);
+                }
+                let mechanism = self.exchange.mechanism();
+                return match mechanism
+                    .and_then(|mechanism| self.ask_tokens(account, mechanism, context))
+                {
+                    Some(ticket) => Ok(Progress::Answer(ticket)),
+                    None => self.fail(Condition::MalformedRequest, context),
+                };
             }
             Turn::Peer(challenge) => {
                 let challenge = wire::encode(&challenge);
@@ -539,20 +812,121 @@ impl Sasl2Receiver {
                 data,
             } => (account, mechanism, data),
         };
-        let shared = &mut *context.shared;
-        if !is_who_it_claims(&account, shared) {
+        if !is_who_it_claims(&account, context.shared) {
             return self.fail(Condition::NotAuthorized, context);
         }
+        self.proven = Some((account.clone(), mechanism));
+        if mechanism.is_token() {
+            // Nothing else is demanded of it (XEP-0484 §4.2).
+            self.data = data;
+            return self.accept(context);
+        }
+        let upgrades = core::mem::take(&mut self.request.upgrades);
+        let next = self.tasks.begin(data, upgrades, &account, context)?;
+        self.go_on(next, context)
+    }
+
+    /// Where a task leads.
+    fn go_on(&mut self, next: Next, context: &mut Context<'_>) -> Result<Progress, Error> {
+        match next {
+            Next::Application(ticket) => Ok(Progress::Answer(ticket)),
+            Next::Peer => Ok(Progress::Wait),
+            Next::Nothing => {
+                self.data = self.tasks.take_data();
+                self.accept(context)
+            }
+            Next::Refused(condition) => self.fail(condition, context),
+        }
+    }
+
+    /// Nothing else is to be done.
+    fn accept(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let Some((account, mechanism)) = self.proven.take() else {
+            return self.fail(Condition::TemporaryAuthFailure, context);
+        };
+        let shared = &mut *context.shared;
         shared.account = Some(account.clone());
         shared.facts = shared.facts.with(Facts::AUTHENTICATED);
-        self.data = data;
         context.events.push_back(Event::Authenticated {
             account,
             mechanism,
             keys: None,
             user_agent: self.request.user_agent.clone(),
         });
+        self.grant_token(context)
+    }
+
+    /// Asks for the tokens of the client, if it says which it is.
+    fn ask_tokens(
+        &self,
+        account: Jid,
+        mechanism: Mechanism,
+        context: &mut Context<'_>,
+    ) -> Option<Ticket> {
+        let client = Box::from(self.request.user_agent.as_ref()?.id()?);
+        let ticket = context.shared.ticket(Question::Tokens);
+        context.events.push_back(Event::Tokens {
+            ticket,
+            account,
+            client,
+            mechanism,
+        });
+        Some(ticket)
+    }
+
+    /// Who has logged in without a token may get one.
+    fn grant_token(&mut self, context: &mut Context<'_>) -> Result<Progress, Error> {
+        let offered = token_offer(context.shared);
+        let wished = self.request.wished;
+        if let Some(mechanism) = wished.filter(|wished| offered.contains(wished))
+            && let Some(account) = context.shared.account.clone()
+            && let Some(ticket) = self.ask_tokens(account, mechanism, context)
+        {
+            return Ok(Progress::Answer(ticket));
+        }
         self.resume(context)
+    }
+
+    /// The application has looked up the tokens of the client.
+    fn handle_tokens(
+        &mut self,
+        answer: Result<&mut FastTokens, Condition>,
+        time: DateTime,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Error> {
+        let Config::Receiver(config) = context.shared.config.clone() else {
+            return Ok(Progress::Open);
+        };
+        let Some(fast) = &config.fast else {
+            return self.fail(Condition::TemporaryAuthFailure, context);
+        };
+        let wished = self.request.wished.take();
+        if !self.exchange.is_running() {
+            let random = context.shared.entropy.bytes();
+            if let (Ok(tokens), Some(mechanism)) = (answer, wished) {
+                self.token = tokens.issue(mechanism, random, fast, time);
+            }
+            return self.resume(context);
+        }
+        let tokens = match answer {
+            Ok(tokens) => tokens,
+            Err(condition) => return self.fail(condition, context),
+        };
+        let attempt = Attempt {
+            of_token: self.request.used_token.unwrap_or_default(),
+            is_early: context.shared.is_early,
+        };
+        let turn = self.exchange.check_tokens(tokens, &attempt, time, context);
+        if let Turn::Success { mechanism, .. } = &turn {
+            let offered = token_offer(context.shared);
+            let wished = wished.filter(|wished| offered.contains(wished));
+            let due = Some(*mechanism).filter(|_| tokens.is_due(fast, time));
+            if let Some(mechanism) = wished.or(due) {
+                let random = context.shared.entropy.bytes();
+                self.token = tokens.issue(mechanism, random, fast, time);
+            }
+        }
+        self.follow(turn, context)
     }
 
     /// A session comes before a resource (XEP-0386 §3.2).
@@ -572,13 +946,12 @@ impl Sasl2Receiver {
             self.lost = Some((condition, None));
             return self.bind(context);
         };
-        let (ticket, id) = (context.shared.ticket(), id.clone());
+        let (ticket, id) = (context.shared.ticket(Question::Resume), id.clone());
         context.events.push_back(Event::Resume {
             ticket,
             account,
             id,
         });
-        self.awaits = Some(FeatureKind::Management);
         Ok(Progress::Answer(ticket))
     }
 
@@ -605,13 +978,12 @@ impl Sasl2Receiver {
         let Some(jid) = tagged.or_else(|| account.with_resource(&unique).ok()) else {
             return self.unbound(context);
         };
-        let ticket = shared.ticket();
+        let ticket = shared.ticket(Question::Bind);
         context.events.push_back(Event::Bind {
             ticket,
             jid,
             requested: false,
         });
-        self.awaits = Some(FeatureKind::Bind);
         Ok(Progress::Answer(ticket))
     }
 
@@ -670,6 +1042,7 @@ impl Sasl2Receiver {
     ) -> Result<(), Error> {
         context.shared.is_exclusive = false;
         let (data, lost) = (self.data.take(), self.lost.take());
+        let token = self.token.take();
         context.write(|writer| {
             writer.start("success", ns::SASL2);
             if let Some(data) = data {
@@ -678,6 +1051,9 @@ impl Sasl2Receiver {
             }
             writer.start("authorization-identifier", ns::SASL2);
             writer.text(identity).end();
+            if let Some(token) = token {
+                writer.payload(&token.to_issued());
+            }
             if let Some((condition, handled)) = lost {
                 failed(condition, handled, writer);
             }
@@ -689,6 +1065,8 @@ impl Sasl2Receiver {
     fn fail(&mut self, condition: Condition, context: &mut Context<'_>) -> Result<Progress, Error> {
         self.exchange.clear();
         self.request = Request::default();
+        (self.proven, self.token) = (None, None);
+        self.tasks = Tasks::default();
         context.shared.is_exclusive = false;
         context.write(|writer| {
             writer
@@ -707,16 +1085,17 @@ impl Feature for Sasl2Receiver {
             .until(Facts::AUTHENTICATED)
     }
 
-    fn awaits(&self) -> FeatureKind {
-        self.awaits.unwrap_or(FeatureKind::Sasl)
-    }
-
     fn list(&self, shared: &Shared, writer: &mut Writer<'_>) {
         let (Some(sasl), Config::Receiver(config)) = (shared.config.sasl(), &shared.config) else {
             return;
         };
+        let channel = described(shared, Profile::Second);
+        let mechanisms = sasl.offer(&channel);
+        if mechanisms.is_empty() {
+            return;
+        }
         writer.start("authentication", ns::SASL2);
-        for mechanism in sasl.offer(&shared.channel) {
+        for mechanism in mechanisms {
             writer.start("mechanism", ns::SASL2);
             writer.text(mechanism.name()).end();
         }
@@ -734,8 +1113,13 @@ impl Feature for Sasl2Receiver {
         if config.management.is_some() {
             writer.empty("sm", ns::STREAM_MANAGEMENT);
         }
-        writer.end().end();
-        let kinds = sasl.binding_kinds(&shared.channel);
+        if let Some(fast) = &config.fast {
+            fast.list(&token_offer(shared), writer);
+        }
+        writer.end();
+        task::list_upgrades(&config.upgrades.0, writer);
+        writer.end();
+        let kinds = sasl.binding_kinds(&channel);
         if !kinds.is_empty() {
             writer.start("sasl-channel-binding", ns::SASL_CHANNEL_BINDING);
             for kind in kinds {
@@ -760,6 +1144,12 @@ impl Feature for Sasl2Receiver {
         element: ElementRef<'_>,
         context: &mut Context<'_>,
     ) -> Result<Progress, Error> {
+        if self.tasks.is_running()
+            && let Some((account, _)) = self.proven.clone()
+        {
+            let next = self.tasks.handle(element, &account, context)?;
+            return self.go_on(next, context);
+        }
         let is_running = self.exchange.is_running();
         let step = match element.name() {
             "authenticate" if !is_running => {
@@ -769,9 +1159,13 @@ impl Feature for Sasl2Receiver {
                 let response = element.child("initial-response", ns::SASL2);
                 let response = response.map(|response| wire::decode(response.text().trim()));
                 match response.transpose() {
-                    Ok(data) => self
-                        .exchange
-                        .begin(&mechanism, data.as_deref(), context.shared),
+                    // Who uses a token says so, and which client it is.
+                    _ if !self.request.is_whole(&mechanism) => Err(Failure::OutOfOrder),
+                    Ok(data) => {
+                        let data = data.as_deref();
+                        self.exchange
+                            .begin(&mechanism, data, Profile::Second, context.shared)
+                    }
                     Err(error) => Err(error.into()),
                 }
             }
@@ -785,18 +1179,19 @@ impl Feature for Sasl2Receiver {
                 return Err(violation(StreamCondition::PolicyViolation, text));
             }
         };
-        self.follow(step, context)
+        let turn = self.exchange.follow(step, context);
+        self.follow(turn, context)
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         match answer {
-            Answer::Credentials(answer) => {
-                let step = match answer {
-                    CredentialsAnswer::Found(found) => self.exchange.look_up(Some(&found)),
-                    CredentialsAnswer::Unknown => self.exchange.look_up(None),
-                    CredentialsAnswer::Refused(condition) => return self.fail(condition, context),
+            Answer::Tokens(answer, time) => self.handle_tokens(answer, time, context),
+            Answer::Task(_) | Answer::Upgrade(_) => {
+                let Some((account, _)) = self.proven.clone() else {
+                    return self.fail(Condition::TemporaryAuthFailure, context);
                 };
-                self.follow(step, context)
+                let next = self.tasks.answer(answer, &account, context)?;
+                self.go_on(next, context)
             }
             Answer::Resume(answer) => {
                 let (id, handled) = self.request.resume.take().unwrap_or_default();
@@ -821,7 +1216,10 @@ impl Feature for Sasl2Receiver {
             Answer::Bind(Ok(jid)) => self.bound(jid, context),
             // The client is who it says all the same, and may bind by itself.
             Answer::Bind(Err(_)) => self.unbound(context),
-            Answer::Component(_) => Ok(Progress::Open),
+            answer => {
+                let turn = self.exchange.answer(answer, context);
+                self.follow(turn, context)
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The second profile of SASL, and what is bound, enabled and resumed along with it.
 
 use crate::support::{
-    HEADER, PASSWORD, Pair, RESPONSE, Side, client_config, jid, password_config, plain_policy,
-    plain_server, server_config,
+    HEADER, PASSWORD, Pair, RESPONSE, Side, bearer_server, client_config, jid, password_config,
+    plain_policy, server_config,
 };
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaCondition, StreamCondition};
@@ -70,17 +70,22 @@ fn behind_header(side: &Side) -> &str {
     last.split_once('>').unwrap().1
 }
 
-/// A server below TLS that takes PLAIN, whose peer has the features.
-fn plain() -> Side {
-    let server = Side::secured_server(plain_server().sasl2(true));
+/// A server below TLS that takes bearer tokens, whose peer has the features.
+fn bearer() -> Side {
+    let server = Side::secured_server(bearer_server().sasl2(true));
     assert!(server.said.contains("<authentication"), "{}", server.said);
     server
 }
 
+/// The one message of OAUTHBEARER.
+fn message(token: &str) -> String {
+    wire::encode(format!("n,,\x01auth=Bearer {token}\x01\x01").as_bytes())
+}
+
 fn authenticate(inner: &str) -> String {
-    let initial = wire::encode(format!("\0juliet\0{PASSWORD}").as_bytes());
+    let initial = message(PASSWORD);
     format!(
-        "<authenticate xmlns='{SASL2}' mechanism='PLAIN'>\
+        "<authenticate xmlns='{SASL2}' mechanism='OAUTHBEARER'>\
          <initial-response>{initial}</initial-response>{inner}</authenticate>"
     )
 }
@@ -204,7 +209,7 @@ fn both_sides_tell_who_and_by_what() {
 
 #[test]
 fn an_installation_without_a_proper_identifier_has_none() {
-    let mut server = plain();
+    let mut server = bearer();
     server.hear(&authenticate(
         "<user-agent id='phone'><software>x</software></user-agent>",
     ));
@@ -294,7 +299,9 @@ fn the_flag_says_whether_the_channel_could_be_bound() {
         let names: String = names.collect();
         format!("<authentication xmlns='{SASL2}'>{names}</authentication>")
     };
-    let plus = features(&["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]);
+    let plus = features(&["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"])
+        + "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>\
+           <channel-binding type='tls-exporter'/></sasl-channel-binding>";
     let bound = Side::secured_client(client(), &plus);
     assert!(opening(&bound).starts_with("p=tls-exporter,,"));
     let unbound = Side::secured_client(client(), &features(&["SCRAM-SHA-256"]));
@@ -312,20 +319,20 @@ fn the_flag_says_whether_the_channel_could_be_bound() {
 
 #[test]
 fn an_absent_initial_response_is_not_an_empty_one() {
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&format!(
-        "<authenticate xmlns='{SASL2}' mechanism='PLAIN'/>"
+        "<authenticate xmlns='{SASL2}' mechanism='OAUTHBEARER'/>"
     ));
     assert_eq!(said, format!("<challenge xmlns='{SASL2}'/>"));
-    let initial = wire::encode(format!("\0juliet\0{PASSWORD}").as_bytes());
+    let initial = message(PASSWORD);
     let said = server.hear(&format!("<response xmlns='{SASL2}'>{initial}</response>"));
     assert!(
         said.starts_with(&format!("<success xmlns='{SASL2}'>")),
         "{said}"
     );
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&format!(
-        "<authenticate xmlns='{SASL2}' mechanism='PLAIN'><initial-response/></authenticate>"
+        "<authenticate xmlns='{SASL2}' mechanism='OAUTHBEARER'><initial-response/></authenticate>"
     ));
     assert_eq!(said, failure("malformed-request"));
 }
@@ -338,15 +345,18 @@ fn failure(condition: &str) -> String {
 
 #[test]
 fn each_failure_has_its_condition_and_may_be_followed_by_another_try() {
-    let wrong = wire::encode(b"\0juliet\0wrong");
-    let right = wire::encode(format!("\0juliet\0{PASSWORD}").as_bytes());
+    let (right, wrong) = (message(PASSWORD), message("wrong"));
+    let acknowledgement = format!(
+        "<response xmlns='{SASL2}'>{}</response>",
+        wire::encode(b"\x01")
+    );
     for (authenticate, condition) in [
         (
-            authenticate("").replace("PLAIN", "X-OTHER"),
+            authenticate("").replace("OAUTHBEARER", "X-OTHER"),
             "invalid-mechanism",
         ),
         (
-            authenticate("").replace(" mechanism='PLAIN'", ""),
+            authenticate("").replace(" mechanism='OAUTHBEARER'", ""),
             "invalid-mechanism",
         ),
         (
@@ -355,13 +365,13 @@ fn each_failure_has_its_condition_and_may_be_followed_by_another_try() {
         ),
         (authenticate("").replace(&right, &wrong), "not-authorized"),
     ] {
-        let mut server = plain();
+        let mut server = bearer();
         let bind = "<bind xmlns='urn:xmpp:bind:0'/>";
-        assert_eq!(
-            server.hear(&authenticate),
-            failure(condition),
-            "{authenticate}"
-        );
+        let mut said = server.hear(&authenticate);
+        if said.starts_with("<challenge ") {
+            said = server.hear(&acknowledgement);
+        }
+        assert_eq!(said, failure(condition), "{authenticate}");
         assert!(
             server
                 .events
@@ -373,21 +383,21 @@ fn each_failure_has_its_condition_and_may_be_followed_by_another_try() {
         assert!(server.stream.is_established());
     }
     // Both profiles together have so many tries and no more.
-    let mut server = plain();
-    server.hear(&authenticate("").replace(&right, &wrong));
-    server.hear(&format!(
-        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{wrong}</auth>"
-    ));
+    let mut server = bearer();
+    let wrong = authenticate("").replace(&right, "=x=");
+    server.hear(&wrong);
+    server
+        .hear("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='OAUTHBEARER'>=x=</auth>");
     assert!(!server.is_over());
-    server.hear(&authenticate("").replace(&right, &wrong));
+    server.hear(&wrong);
     assert_eq!(server.violation(), StreamCondition::PolicyViolation);
 }
 
 #[test]
 fn who_aborts_is_told_so() {
-    let mut server = plain();
+    let mut server = bearer();
     server.hear(&format!(
-        "<authenticate xmlns='{SASL2}' mechanism='PLAIN'/>"
+        "<authenticate xmlns='{SASL2}' mechanism='OAUTHBEARER'/>"
     ));
     let abort = format!("<abort xmlns='{SASL2}'><text>changed my mind</text></abort>");
     assert_eq!(server.hear(&abort), failure("aborted"));
@@ -396,7 +406,7 @@ fn who_aborts_is_told_so() {
 
 #[test]
 fn a_header_from_somebody_else_fails() {
-    let config = plain_server().sasl2(true).encryption(Encryption::Direct);
+    let config = bearer_server().sasl2(true).encryption(Encryption::Direct);
     let mut server = Side::server(config);
     server.secure();
     server.hear(&HEADER.replace("to=", "from='romeo@example.com' to="));
@@ -409,18 +419,18 @@ fn nothing_else_comes_between_the_steps() {
     for other in [
         " ",
         "<message/>",
-        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'/>",
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='OAUTHBEARER'/>",
         &authenticate(""),
         &format!("<next xmlns='{SASL2}' task='X'/>"),
         &format!("<enable xmlns='{SM}'/>"),
     ] {
-        let mut server = plain();
+        let mut server = bearer();
         assert!(
             server.hear(" \n").is_empty() && !server.is_over(),
             "before it that is fine"
         );
         server.hear(&format!(
-            "<authenticate xmlns='{SASL2}' mechanism='PLAIN'/>"
+            "<authenticate xmlns='{SASL2}' mechanism='OAUTHBEARER'/>"
         ));
         server.hear(other);
         assert_eq!(
@@ -429,14 +439,14 @@ fn nothing_else_comes_between_the_steps() {
             "{other}"
         );
     }
-    let mut server = plain();
+    let mut server = bearer();
     server.hear(&format!("<response xmlns='{SASL2}'/>"));
     assert_eq!(server.violation(), StreamCondition::PolicyViolation);
 }
 
 #[test]
 fn authenticating_twice_ends_the_stream() {
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&authenticate(""));
     assert!(
         said.contains("<authorization-identifier>juliet@example.com</authorization-identifier>")
@@ -447,7 +457,7 @@ fn authenticating_twice_ends_the_stream() {
 
 #[test]
 fn without_bind_a_resource_is_bound_on_the_same_stream() {
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&authenticate(""));
     assert!(
         said.contains("</success><stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>")
@@ -471,7 +481,7 @@ fn without_bind_a_resource_is_bound_on_the_same_stream() {
 
 #[test]
 fn a_refused_resource_leaves_the_client_to_ask_by_itself() {
-    let mut server = plain();
+    let mut server = bearer();
     server.binder = |_| Err(StanzaCondition::ResourceConstraint.into());
     let said = server.hear(&authenticate("<bind xmlns='urn:xmpp:bind:0'/>"));
     assert!(
@@ -486,7 +496,7 @@ fn a_refused_resource_leaves_the_client_to_ask_by_itself() {
 #[test]
 fn a_tag_that_cannot_be_in_a_resource_is_left_out() {
     for tag in ["\u{200B}", &"x".repeat(1_000)] {
-        let mut server = plain();
+        let mut server = bearer();
         server.hear(&authenticate(&format!(
             "<bind xmlns='urn:xmpp:bind:0'><tag>{tag}</tag></bind>"
         )));
@@ -498,7 +508,7 @@ fn a_tag_that_cannot_be_in_a_resource_is_left_out() {
 #[test]
 fn an_installation_keeps_its_resource_where_that_is_wanted() {
     let config = || {
-        let config = plain_server().encryption(Encryption::Direct);
+        let config = bearer_server().encryption(Encryption::Direct);
         config.sasl2(true).stable_resources([4; 32])
     };
     assert!(!format!("{:?}", config()).contains("4, 4"));
@@ -578,7 +588,7 @@ fn management_is_enabled_along_with_the_resource() {
 
 #[test]
 fn management_that_could_not_be_enabled_along_fails_inside_the_answer() {
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&authenticate(&format!(
         "<bind xmlns='urn:xmpp:bind:0'><enable xmlns='{SM}'/></bind>"
     )));
@@ -620,7 +630,7 @@ fn a_server_that_enables_nothing_along_is_asked_afterwards() {
     assert!(client.stream.is_established());
     // And ours answers a client that asks afterwards.
     let mut server = Side::secured_server(
-        plain_server()
+        bearer_server()
             .sasl2(true)
             .management(ManagementConfig::new()),
     );
@@ -735,7 +745,7 @@ fn a_session_that_is_lost_is_followed_by_the_resource_that_was_asked_for_along()
     assert!(pair.client.stream.session().unwrap().is_resumable());
 
     // A server without resumption says so in the same place.
-    let mut server = plain();
+    let mut server = bearer();
     let said = server.hear(&authenticate(&format!(
         "<resume xmlns='{SM}' h='0' previd='x'/>"
     )));

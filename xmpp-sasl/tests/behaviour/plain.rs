@@ -82,7 +82,9 @@ fn an_unknown_user_costs_the_derivation_too() {
         );
         started.elapsed()
     };
-    assert!(time(20_000) > time(20) * 20);
+    // The quickest of several, since a busy machine may take the processor away.
+    let little = (0..5).map(|_| time(20)).min().unwrap();
+    assert!(time(20_000) > little * 20);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::common::{
 };
 use xmpp_sasl::{
     BindingKind, Channel, ChannelBinding, Client, Condition, Credentials, Error, Failure, Limits,
-    Mechanism, MessageError, Server, Step, Token, TokenSlots, wire,
+    Mechanism, MessageError, Policy, Server, Step, Token, TokenSlots, wire,
 };
 
 fn token(mechanism: Mechanism, secret: &str) -> Token {
@@ -394,4 +394,24 @@ fn tokens_are_offered_apart_from_the_other_mechanisms() {
         nonce("s"),
     );
     assert_eq!(failure.unwrap_err(), Failure::EncryptionRequired);
+}
+
+#[test]
+fn a_token_is_wished_for_the_strongest_mechanism_that_the_channel_carries() {
+    let offered = [
+        "HT-SHA-256-NONE",
+        "HT-SHA-256-EXPR",
+        "SCRAM-SHA-256",
+        "HT-X",
+    ];
+    let wished = |channel: &Channel, policy: &Policy| {
+        Client::token_mechanism(offered, channel, policy).map(Mechanism::name)
+    };
+    let policy = Policy::default();
+    let bound = Channel::tls().binding(ChannelBinding::tls_exporter([7; 32]));
+    assert_eq!(wished(&bound, &policy), Some("HT-SHA-256-EXPR"));
+    assert_eq!(wished(&Channel::tls(), &policy), Some("HT-SHA-256-NONE"));
+    assert_eq!(wished(&Channel::cleartext(), &policy), None);
+    let others = Policy::default().mechanisms([Mechanism::ScramSha256]);
+    assert_eq!(wished(&bound, &others), None);
 }

@@ -11,7 +11,7 @@ use crate::ns;
 use crate::stream::error::{Error, FeatureKind};
 use crate::stream::event::Event;
 use crate::stream::negotiation::{
-    Answer, Config, Context, Facts, Feature, Progress, Shared, Terms, violation,
+    Answer, Config, Context, Facts, Feature, Progress, Question, Shared, Terms, violation,
 };
 
 const ELEMENT: (&str, &str) = ("sm", ns::STREAM_MANAGEMENT);
@@ -231,7 +231,7 @@ impl Feature for ManagementReceiver {
             return Ok(Progress::Open);
         }
         (self.id, self.handled) = (id, handled);
-        let ticket = context.shared.ticket();
+        let ticket = context.shared.ticket(Question::Resume);
         context.events.push_back(Event::Resume {
             ticket,
             account,
@@ -240,7 +240,7 @@ impl Feature for ManagementReceiver {
         Ok(Progress::Answer(ticket))
     }
 
-    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<Progress, Error> {
+    fn answer(&mut self, answer: Answer<'_>, context: &mut Context<'_>) -> Result<Progress, Error> {
         let Answer::Resume(answer) = answer else {
             return Ok(Progress::Open);
         };

@@ -1,19 +1,21 @@
 //! Streams without sockets: one machine that is spoken to by hand, and two that speak to each other, in
 //! virtual time.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use xmpp_core::datetime::DateTime;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{
-    ComponentSecret, CredentialsAnswer, Encryption, Error, Event, InitiatorConfig, ManagedSession,
-    ReceiverConfig, Resumption, Stream, TlsInfo,
+    BearerToken, ComponentSecret, CredentialsAnswer, Encryption, Error, Event, FastTokens,
+    InitiatorConfig, ManagedSession, ReceiverConfig, Resumption, Stream, TaskAnswer, TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::{
-    Credentials, DerivedKeys, Hash, Mechanism, Policy, ServerConfig, StoredCredentials,
+    BearerError, Credentials, DerivedKeys, Hash, Mechanism, Policy, ServerConfig, StoredCredentials,
 };
 use xmpp_xml::Scratch;
 
@@ -70,9 +72,18 @@ pub fn plain_server() -> ReceiverConfig {
     ReceiverConfig::new(jid("example.com"), sasl)
 }
 
+/// A server that takes bearer tokens: [`PASSWORD`] is that of `juliet`.
+pub fn bearer_server() -> ReceiverConfig {
+    let sasl = ServerConfig::new([9; 32]).mechanisms([Mechanism::OAuthBearer]);
+    ReceiverConfig::new(jid("example.com"), sasl)
+}
+
 pub fn seconds(seconds: u64) -> Instant {
     Instant::from_origin(Duration::from_secs(seconds))
 }
+
+/// What an application keeps for those who log in with tokens.
+pub type Tokens = HashMap<(String, String), FastTokens>;
 
 /// What the application answers when a resource is to be bound.
 pub type Binder = fn(Jid) -> Result<Jid, StanzaError>;
@@ -95,6 +106,12 @@ pub struct Side {
     pub binder: Binder,
     /// The sessions that the application keeps, to be resumed.
     pub sessions: Vec<ManagedSession>,
+    /// The tokens that it keeps, by account and client.
+    pub tokens: Tokens,
+    /// What it answers when a login takes a task, one after the other.
+    pub tasks: VecDeque<TaskAnswer>,
+    /// What the clock on its wall shows.
+    pub time: DateTime,
     /// Input that was not taken while a ticket was open.
     rest: Vec<u8>,
 }
@@ -113,6 +130,9 @@ impl Side {
             answers: true,
             binder: Ok,
             sessions: Vec::new(),
+            tokens: Tokens::new(),
+            tasks: VecDeque::new(),
+            time: DateTime::from_unix(1_800_000_000, 0).unwrap(),
             rest: Vec::new(),
         }
     }
@@ -243,6 +263,51 @@ impl Side {
                     self.stream
                         .handle_credentials(ticket, answer, self.now)
                         .unwrap();
+                }
+                Event::Task { ticket, .. } if !self.tasks.is_empty() => {
+                    let answer = self.tasks.pop_front().unwrap();
+                    self.stream.handle_task(ticket, answer, self.now).unwrap();
+                }
+                Event::Upgrade { ticket, hash, .. } if self.answers => {
+                    let is_wanted = hash != Hash::Sha256;
+                    self.stream
+                        .handle_upgrade(ticket, is_wanted, self.now)
+                        .unwrap();
+                }
+                Event::Tokens {
+                    ticket,
+                    ref account,
+                    ref client,
+                    ..
+                } if self.answers => {
+                    let key = (account.to_string(), client.to_string());
+                    let mut tokens = self.tokens.get(&key).cloned().unwrap_or_default();
+                    let answer = Ok(&mut tokens);
+                    let has_changed = self
+                        .stream
+                        .handle_tokens(ticket, answer, self.time, self.now);
+                    if has_changed.unwrap() {
+                        self.tokens.insert(key, tokens);
+                    }
+                }
+                Event::Certificate {
+                    ticket,
+                    ref account,
+                } if self.answers => {
+                    let is_known = account.as_str() == "juliet@example.com";
+                    self.stream
+                        .handle_certificate(ticket, is_known, self.now)
+                        .unwrap();
+                }
+                Event::Bearer {
+                    ticket, ref token, ..
+                } if self.answers => {
+                    let token = token.as_ref().map(BearerToken::as_str);
+                    let answer = match token {
+                        Some(PASSWORD) => Ok(jid("juliet@example.com")),
+                        _ => Err(BearerError::invalid_token()),
+                    };
+                    self.stream.handle_bearer(ticket, answer, self.now).unwrap();
                 }
                 Event::Bind {
                     ticket, ref jid, ..
