@@ -624,6 +624,7 @@ impl Reading<'_> {
             node.b = number(value.len());
             self.work.decoded.push_str(&value);
         }
+        // Nearly every declaration is one of the default namespace, and only the reserved ones are refused there.
         if node.name == 0 && ![XML_NAMESPACE.len(), XMLNS_NAMESPACE.len()].contains(&index(node.b))
         {
             return Ok(node);

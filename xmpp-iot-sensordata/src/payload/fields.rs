@@ -175,17 +175,21 @@ impl<'a> SampleRef<'a> {
         self.time
     }
 
-    /// How many elements stand where fields do.
+    /// How many fields there are, readable or not.
     pub(super) fn count(&self) -> usize {
-        self.element.children().count()
+        self.elements().count()
     }
 
     /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
+        self.elements().map(|(child, kind)| read_field(child, kind))
+    }
+
+    fn elements(&self) -> impl Iterator<Item = (ElementRef<'a>, Kind)> + use<'a> {
         self.element
             .children()
             .filter(|child| child.namespace() == NAMESPACE)
-            .filter_map(|child| Some(read_field(child, Kind::of(child.name())?)))
+            .filter_map(|child| Some((child, Kind::of(child.name())?)))
     }
 }
 
@@ -206,6 +210,7 @@ enum Kind {
 
 impl Kind {
     fn of(name: &str) -> Option<Self> {
+        // Patterns of bytes are told apart by length and letter, those of texts one after the other.
         Some(match name.as_bytes() {
             b"numeric" => Self::Numeric,
             b"string" => Self::String,
