@@ -395,8 +395,8 @@ impl Work {
         let tasks = tasks.into_iter().flat_map(ElementRef::children);
         let tasks = tasks.filter(|task| task.is("task", ns::SASL2));
         let tasks: Vec<String> = tasks.map(|task| task.text().trim().to_string()).collect();
-        let hashes = tasks.iter().filter_map(|task| Upgrade::hash_of_task(task));
-        self.upgrade = { hashes }.find(|hash| self.upgrades.contains(hash));
+        let mut hashes = tasks.iter().filter_map(|task| Upgrade::hash_of_task(task));
+        self.upgrade = hashes.find(|hash| self.upgrades.contains(hash));
         if let Some(hash) = self.upgrade {
             // Once each.
             self.upgrades.retain(|offered| *offered != hash);
