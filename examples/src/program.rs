@@ -1,10 +1,13 @@
 //! What every program does around its work: a runtime, a log, signals.
 
+use std::env;
 use std::future::Future;
 use std::io;
 use std::path::Path;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::failure::Failure;
 
@@ -13,11 +16,14 @@ use crate::failure::Failure;
 /// # Errors
 /// What the program ends with, or when the system gives no threads.
 pub fn run(program: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let levels = env::var("RUST_LOG")
+        .ok()
+        .and_then(|levels| levels.parse().ok());
+    let filter = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // Tests may have set one already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
+    let _ = tracing_subscriber::registry()
+        .with(log.with_filter(filter))
         .try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
