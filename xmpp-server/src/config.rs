@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use xmpp_core::jid::{Jid, JidError};
+use xmpp_core::stream::ManagementConfig;
 use xmpp_net::TlsServer;
 use xmpp_xml::Limits;
 
@@ -33,6 +34,8 @@ pub struct ServerConfig {
     pub(crate) requests_need_presence: bool,
     pub(crate) conflict: Conflict,
     pub(crate) iterations: u32,
+    pub(crate) resumption: Option<Duration>,
+    pub(crate) acknowledgement_timeout: Duration,
 }
 
 impl ServerConfig {
@@ -63,6 +66,8 @@ impl ServerConfig {
             requests_need_presence: true,
             conflict: Conflict::default(),
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
+            resumption: Some(Duration::from_secs(600)),
+            acknowledgement_timeout: Duration::from_secs(60),
         })
     }
 
@@ -117,14 +122,17 @@ impl ServerConfig {
         self
     }
 
-    /// How many bytes may wait for one client. When there are more its stream ends with `policy-violation`, and those
-    /// whose stanzas do not reach it any more are told so. Default: 4 MiB, of which an idle connection costs nothing.
+    /// How many bytes may wait for one client: until they are written, or, with stream management, until the client has
+    /// acknowledged them or come back for them. When there are more its stream or its waiting session ends with
+    /// `policy-violation`, and those whose stanzas do not reach it any more are told so. Default: 4 MiB, of which an
+    /// idle connection costs nothing.
     pub fn send_queue_bytes(mut self, bytes: usize) -> Self {
         self.send_queue_bytes = bytes;
         self
     }
 
-    /// How many connections one account may have. Default: 32.
+    /// How many sessions one account may have, also those that wait for their client to come back; of these the oldest
+    /// gives way. Default: 32.
     pub fn resources(mut self, count: usize) -> Self {
         self.resources = count;
         self
@@ -183,6 +191,31 @@ impl ServerConfig {
     pub fn iterations(mut self, rounds: u32) -> Self {
         self.iterations = rounds.max(1);
         self
+    }
+
+    /// For how long a session whose connection was lost waits for its client to come back (XEP-0198 §5), in whole
+    /// seconds; a client may ask for less. Meanwhile it counts as available, and what comes for it waits. `None` keeps
+    /// no sessions, stanzas are still acknowledged. Default: 10 minutes. Costs a few kilobytes for each session that
+    /// waits, and [`ServerConfig::send_queue_bytes`] at most.
+    pub fn resumption(mut self, limit: Option<Duration>) -> Self {
+        self.resumption = limit;
+        self
+    }
+
+    /// How long a client with stream management may take to acknowledge what it is asked for; then its connection is
+    /// given up, and its session waits. Default: 60 s.
+    pub fn acknowledgement_timeout(mut self, timeout: Duration) -> Self {
+        self.acknowledgement_timeout = timeout;
+        self
+    }
+
+    pub(crate) fn management(&self) -> ManagementConfig {
+        // What waits for one client is limited in its outbox, which knows of both kinds of stream.
+        ManagementConfig::new()
+            .resumption(self.resumption)
+            .acknowledgement_timeout(Some(self.acknowledgement_timeout))
+            .queue_stanzas(u32::MAX)
+            .queue_bytes(u32::MAX)
     }
 
     pub(crate) fn rules(&self) -> Rules {

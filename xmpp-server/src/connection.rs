@@ -3,26 +3,33 @@
 //! A task goes round like this: whatever one read brings is handled wholly before anything is written, and all that
 //! waits is written at once. Reading goes into a buffer that the connections of a thread share, so that an idle one
 //! holds none. What has to wait for the store or for TLS is an [`Errand`]; until it is done nothing more is read.
+//!
+//! What is sent to a client with stream management goes through the stream machine, which keeps it until it is
+//! acknowledged; what is sent to others is written past it, as it lies in the outbox.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, Sleep};
 use xmpp_core::error::{StreamCondition, StreamError};
 use xmpp_core::jid::Jid;
-use xmpp_core::stream::{CredentialsAnswer, Event, Stream, Ticket, TlsInfo};
+use xmpp_core::stream::{
+    CredentialsAnswer, Error, Event, ManagedSession, Resumption, State, Stream, Ticket, TlsInfo,
+};
 use xmpp_net::Connection;
 use xmpp_sasl::{Condition, Hash};
 use xmpp_xml::Scratch;
 
 use crate::accounts;
+use crate::hibernation::{Dormant, Surrendered, Unacknowledged};
 use crate::outbox::{Chunk, Turn};
 use crate::registry::Handle;
 use crate::router::Change;
@@ -66,6 +73,9 @@ pub(crate) async fn serve(
         stream,
         connection: Some(connection),
         handle: None,
+        is_managed: false,
+        unacknowledged: Unacknowledged::default(),
+        dormant: None,
         carry: Vec::new(),
         errand: is_direct.then_some(Errand::Tls),
         pending: Pending::default(),
@@ -77,6 +87,7 @@ pub(crate) async fn serve(
     while let Some(errand) = task.next_errand(&mut stop).await {
         task.run(errand).await;
     }
+    task.hibernate().await;
     task.leave();
     task.close().await;
     tracing::debug!(%peer, "disconnected");
@@ -89,6 +100,11 @@ struct Task {
     connection: Option<Connection>,
     /// The session, once a resource is bound.
     handle: Option<Arc<Handle>>,
+    /// The stream counts stanzas (XEP-0198).
+    is_managed: bool,
+    unacknowledged: Unacknowledged,
+    /// What is left when the connection of a session that can be resumed was lost.
+    dormant: Option<Dormant>,
     /// What was read and not yet handled.
     carry: Vec<u8>,
     errand: Option<Errand>,
@@ -112,6 +128,11 @@ enum Errand {
         ticket: Ticket,
         jid: Jid,
         requested: bool,
+    },
+    Resume {
+        ticket: Ticket,
+        account: Jid,
+        id: Box<str>,
     },
     Change(Change),
 }
@@ -140,7 +161,8 @@ impl Task {
             self.gather();
             let written = self.poll_write(context);
             if self.connection.is_none() {
-                return Poll::Ready(None);
+                // A change that was taken in is carried out whatever becomes of the connection.
+                return Poll::Ready(self.errand.take());
             }
             match &self.errand {
                 // TLS begins behind the last byte in clear text.
@@ -245,21 +267,154 @@ impl Task {
                         requested,
                     });
                 }
+                Event::Resume {
+                    ticket,
+                    account,
+                    id,
+                } => {
+                    self.errand = Some(Errand::Resume {
+                        ticket,
+                        account,
+                        id,
+                    });
+                }
+                Event::Managed { resumable } => self.managed(resumable),
+                Event::Acknowledged { .. } => self.acknowledged(),
                 Event::Authenticated {
                     account, mechanism, ..
                 } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
                 }
-                Event::Established { jid, .. } => tracing::debug!(%jid, "bound"),
+                Event::Established { jid, resumed } => {
+                    tracing::debug!(%jid, resumed, "established");
+                }
                 Event::Closed { clean } => tracing::debug!(clean, "the stream was closed"),
-                Event::Failed(error) => tracing::debug!(%error, "the stream has failed"),
+                Event::Failed(error) => self.failed(&error),
                 _ => {}
             }
         }
         if self.stream.is_closed() {
-            self.errand = None;
+            // What was counted as handled is carried out.
+            self.errand
+                .take_if(|errand| !matches!(errand, Errand::Change(_)));
             let limit = self.shared.close_timeout;
             self.cut.get_or_insert_with(|| TokioInstant::now() + limit);
+        }
+    }
+
+    // Stream management (XEP-0198)
+
+    fn managed(&mut self, is_resumable: bool) {
+        self.is_managed = true;
+        let session = self.stream.session().filter(|_| is_resumable);
+        if let (Some(handle), Some(id)) = (&self.handle, session.and_then(ManagedSession::id)) {
+            self.shared.router.allow_resumption(handle, id);
+        }
+    }
+
+    fn acknowledged(&mut self) {
+        if let (Some(handle), Some(session)) = (&self.handle, self.stream.session()) {
+            let bytes = self.unacknowledged.acknowledged(session.acknowledged());
+            handle.outbox.done_with(bytes);
+        }
+    }
+
+    /// The stream has failed: if its connection was lost, and not ended, the session may go on.
+    fn failed(&mut self, error: &Error) {
+        tracing::debug!(%error, "the stream has failed");
+        let is_lost = matches!(
+            error,
+            Error::Disconnected(State::Established)
+                | Error::Timeout(State::Established)
+                | Error::Unacknowledged
+        );
+        if is_lost && let Some(session) = self.stream.take_session() {
+            self.keep(session);
+        }
+    }
+
+    fn keep(&mut self, session: ManagedSession) {
+        let max = session.max().filter(|_| session.is_resumable());
+        let until = max.map(|max| TokioInstant::now() + max);
+        self.dormant = Some(Dormant { session, until });
+    }
+
+    /// Waits for the client to come back, as long as its session may be resumed.
+    async fn hibernate(&mut self) {
+        let Some(handle) = self.handle.clone() else {
+            return;
+        };
+        while let Some(until) = self.dormant.as_ref().and_then(|dormant| dormant.until) {
+            tracing::debug!(jid = %handle.jid, "the session waits for its client");
+            // A connection that was lost has nothing more to say.
+            self.connection = None;
+            (self.carry, self.pending) = (Vec::new(), Pending::default());
+            handle.hibernates.store(true, Ordering::Relaxed);
+            let end = poll_fn(|context| handle.outbox.poll_end(context));
+            if tokio::time::timeout_at(until, end).await.is_err() {
+                return;
+            }
+            let Some(claim) = handle.outbox.take_claim() else {
+                return;
+            };
+            self.surrender(claim);
+        }
+    }
+
+    /// Gives the session to the connection by which its client has come back.
+    fn surrender(&mut self, claim: oneshot::Sender<Surrendered>) {
+        let dormant = self.dormant.take();
+        let until = dormant.as_ref().and_then(|dormant| dormant.until);
+        let session = dormant.map(|dormant| dormant.session);
+        let Some(session) = session.or_else(|| self.stream.take_session()) else {
+            return;
+        };
+        if !session.is_resumable() {
+            return self.keep(session);
+        }
+        let unacknowledged = std::mem::take(&mut self.unacknowledged);
+        let surrendered = Surrendered {
+            session,
+            unacknowledged,
+        };
+        match claim.send(surrendered) {
+            Ok(()) => self.handle = None,
+            Err(surrendered) => {
+                // The newcomer has gone already.
+                self.unacknowledged = surrendered.unacknowledged;
+                self.keep(surrendered.session);
+                if let Some(dormant) = self.dormant.as_mut().filter(|_| until.is_some()) {
+                    dormant.until = until;
+                }
+            }
+        }
+    }
+
+    /// The client asks for a session of before: whoever has it gives it up.
+    async fn resume_session(&mut self, ticket: Ticket, account: &Jid, id: &str) {
+        let found = match self.shared.router.resumable(account, id) {
+            Some(handle) => {
+                let surrender = handle.outbox.claim(&mut Turn::new());
+                surrender
+                    .await
+                    .ok()
+                    .map(|surrendered| (handle, surrendered))
+            }
+            None => None,
+        };
+        let answer = match found {
+            Some((handle, surrendered)) => {
+                handle.hibernates.store(false, Ordering::Relaxed);
+                (self.handle, self.is_managed) = (Some(handle), true);
+                self.unacknowledged = surrendered.unacknowledged;
+                Resumption::Found(surrendered.session)
+            }
+            None => Resumption::Unknown,
+        };
+        let answered = self.stream.handle_resume(ticket, answer, self.shared.now());
+        if let Err((_, Resumption::Found(session))) = answered {
+            // The stream has ended meanwhile.
+            self.keep(session);
         }
     }
 
@@ -274,15 +429,18 @@ impl Task {
         if let Some(condition) = ending {
             self.end(condition);
         }
+        self.give_up_claimed();
         if !self.pending.is_empty() {
             return;
         }
+        self.send_managed();
         let mut own = Vec::new();
         self.stream.poll_transmit(&mut own);
         let own = (!own.is_empty()).then_some(Chunk::Own(own));
         let queued = self
             .handle
             .as_ref()
+            .filter(|_| !self.is_managed)
             .map(|handle| handle.outbox.take())
             .unwrap_or_default();
         // What the stream has to say itself comes first while it is negotiated, and last when it ends.
@@ -291,6 +449,52 @@ impl Task {
         } else {
             Pending::new(own, queued, None)
         };
+    }
+
+    /// Sends what is queued through the stream, which keeps it until it is acknowledged.
+    fn send_managed(&mut self) {
+        let Some(handle) = self.handle.as_ref().filter(|_| self.is_managed) else {
+            return;
+        };
+        if !self.stream.is_established() {
+            return;
+        }
+        let chunks = handle.outbox.take();
+        let joined;
+        let stanzas = match chunks.as_slice() {
+            [] => return,
+            [chunk] => chunk.bytes(),
+            chunks => {
+                // A stanza may begin in one and end in the next.
+                joined = chunks.iter().fold(Vec::new(), |mut joined, chunk| {
+                    joined.extend_from_slice(chunk.bytes());
+                    joined
+                });
+                &joined
+            }
+        };
+        // An established stream whose queue is as large as may be takes all stanzas.
+        if let Err(error) = self.stream.send_bytes(stanzas) {
+            tracing::error!(%error, "stanzas could not be sent");
+        }
+        if let Some(session) = self.stream.session() {
+            self.unacknowledged.sent(session.sent(), stanzas.len());
+        }
+    }
+
+    /// When the client has come back by another connection, this one goes (XEP-0198 §5).
+    fn give_up_claimed(&mut self) {
+        // What the client has sent is carried out first, as it counts as handled.
+        let Some(handle) = self.handle.as_ref().filter(|_| self.errand.is_none()) else {
+            return;
+        };
+        let Some(claim) = handle.outbox.take_claim() else {
+            return;
+        };
+        if !self.stream.is_closed() {
+            self.end(StreamCondition::Conflict);
+        }
+        self.surrender(claim);
     }
 
     /// Ready when nothing is left to write.
@@ -307,7 +511,7 @@ impl Task {
                 match connection.poll_flush(context) {
                     Poll::Ready(Ok(())) => {
                         if let Some(handle) = &self.handle {
-                            handle.outbox.written(self.pending.queued_bytes());
+                            handle.outbox.done_with(self.pending.queued_bytes());
                         }
                         self.pending = Pending::default();
                         self.stalled = None;
@@ -401,6 +605,11 @@ impl Task {
                 jid,
                 requested,
             } => self.bind(ticket, jid, requested).await,
+            Errand::Resume {
+                ticket,
+                account,
+                id,
+            } => self.resume_session(ticket, &account, &id).await,
             Errand::Change(change) => {
                 if let Some(handle) = &self.handle {
                     self.shared.router.apply(handle, change).await;
@@ -457,6 +666,7 @@ impl Task {
     // The end
 
     fn end(&mut self, condition: StreamCondition) {
+        self.send_managed();
         let mut error = StreamError::new(condition);
         if condition == StreamCondition::PolicyViolation {
             error = error.with_text("too much waits to be read");
@@ -471,7 +681,18 @@ impl Task {
             return;
         };
         let mut turn = Turn::new();
-        let (mut queued, written) = std::mem::take(&mut self.pending).into_queued();
+        self.stream.handle_disconnected(self.shared.now());
+        let dormant = self.dormant.take().map(|dormant| dormant.session);
+        let session = dormant.or_else(|| self.stream.take_session());
+        let (mut queued, written) = match session {
+            // Whatever was written, what is not acknowledged may not have arrived.
+            Some(session) => {
+                let stanzas = session.unacknowledged();
+                let stanzas = stanzas.flat_map(|stanza| stanza.into_owned());
+                (stanzas.collect(), 0)
+            }
+            None => std::mem::take(&mut self.pending).into_queued(),
+        };
         queued.extend(handle.outbox.shut().iter().flat_map(|chunk| chunk.bytes()));
         self.shared
             .router

@@ -27,7 +27,8 @@
 //! a subscription stanza changes ([`subscription`], and `exchange` for both accounts at once), what a client may
 //! ask of its roster (`roster`), what the server answers itself (`service`). `registry` knows who is connected,
 //! `presence` tells them of each other, `router` brings stanzas to where they belong: it *decides*, *commits* to the
-//! store, and only then tells anybody. `connection` drives one client's stream, `outbox` is what waits for it.
+//! store, and only then tells anybody. `connection` drives one client's stream, `outbox` is what waits for it, `hibernation` is what
+//! is left of a session whose connection was lost.
 //!
 //! # What is promised
 //!
@@ -42,6 +43,7 @@ mod config;
 mod connection;
 mod delivery;
 mod exchange;
+mod hibernation;
 mod outbox;
 mod presence;
 mod registry;

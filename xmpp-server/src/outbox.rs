@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::oneshot;
 use xmpp_core::error::StreamCondition;
+
+use crate::hibernation::Surrendered;
 
 /// Stanzas above this many bytes are not copied for each receiver but shared. Below it a copy into the
 /// receiver's buffer costs less than a piece of its own in the write.
@@ -12,7 +15,9 @@ const SHARED_FROM: usize = 1024;
 
 /// The queue of complete stanzas between the router and the task of one connection.
 ///
-/// Anyone may push; only the connection takes. What was taken counts against the limit until it is written.
+/// Anyone may push; only the connection takes. What was taken counts against the limit until it is written, or, on a
+/// managed stream, until the client has acknowledged it. The queue outlives the connection of a session that can be
+/// resumed.
 pub(crate) struct Outbox {
     limit: usize,
     queue: Mutex<Queue>,
@@ -23,9 +28,11 @@ struct Queue {
     chunks: Vec<Chunk>,
     /// What comes after the chunks and is still added to.
     tail: Vec<u8>,
-    /// Bytes in both, and of what was taken and is not yet written.
+    /// Bytes in both, and of what was taken and is not yet done with.
     bytes: usize,
     end: Option<StreamCondition>,
+    /// Where the session is to go: to another connection, by which the client has come back.
+    claim: Option<oneshot::Sender<Surrendered>>,
     /// Nothing is taken from here any more.
     gone: bool,
     waker: Option<Waker>,
@@ -195,10 +202,26 @@ impl Outbox {
         self.queue().take()
     }
 
-    /// What was taken has been written.
-    pub(crate) fn written(&self, bytes: usize) {
+    /// What was taken has been written, or acknowledged where that is what counts.
+    pub(crate) fn done_with(&self, bytes: usize) {
         let mut queue = self.queue();
         queue.bytes = queue.bytes.saturating_sub(bytes);
+    }
+
+    /// Asks whoever has the session to give it up. Nothing comes when it has ended.
+    pub(crate) fn claim(&self, turn: &mut Turn) -> oneshot::Receiver<Surrendered> {
+        let (sender, receiver) = oneshot::channel();
+        let mut queue = self.queue();
+        if !queue.gone && queue.end.is_none() {
+            queue.claim = Some(sender);
+            turn.wakers.extend(queue.waker.take());
+        }
+        receiver
+    }
+
+    /// To whom the session is to be given up, if to anyone.
+    pub(crate) fn take_claim(&self) -> Option<oneshot::Sender<Surrendered>> {
+        self.queue().claim.take()
     }
 
     /// The condition with which the stream is to end, once there is one.
@@ -211,23 +234,24 @@ impl Outbox {
         let mut queue = self.queue();
         queue.gone = true;
         queue.waker = None;
+        queue.claim = None;
         queue.take()
     }
 
     /// Ready when there is something to take or the stream is to end.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
-        if !queue.chunks.is_empty() || !queue.tail.is_empty() || queue.end.is_some() {
+        if !queue.chunks.is_empty() || !queue.tail.is_empty() || queue.is_over() {
             return Poll::Ready(());
         }
         queue.wake_later(context);
         Poll::Pending
     }
 
-    /// Ready when the stream is to end.
+    /// Ready when the stream is to end, or the session to go elsewhere.
     pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
-        if queue.end.is_some() {
+        if queue.is_over() {
             return Poll::Ready(());
         }
         queue.wake_later(context);
@@ -251,6 +275,11 @@ impl Queue {
             Some(_) => Err(Refused::Gone),
             None => Ok(()),
         }
+    }
+
+    /// Whether the connection has to let go.
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.claim.is_some()
     }
 
     fn wake_later(&mut self, context: &mut Context<'_>) {
@@ -371,7 +400,7 @@ mod tests {
         let outbox = Outbox::new(10);
         push(&outbox, "12345678").unwrap();
         outbox.take();
-        outbox.written(8);
+        outbox.done_with(8);
         push(&outbox, "12345678").unwrap();
         outbox.take();
         assert_eq!(push(&outbox, "123"), Err(Refused::Full));

@@ -142,20 +142,32 @@ impl Router {
         let older = registry
             .session(jid.as_ref())
             .map(|session| Arc::clone(&session.handle));
-        let replaced = match (older, self.rules.conflict) {
-            (Some(_), Conflict::Refuse) => {
+        // What the server makes up it gives to the same installation of a client only (XEP-0386 §3.2.1), and one that
+        // has lost its connection is not there to be preferred.
+        let is_contested = older
+            .as_ref()
+            .is_some_and(|older| wanted.is_some() && !older.is_hibernating());
+        let mut replaced = match (older, self.rules.conflict) {
+            (Some(_), Conflict::Refuse) if is_contested => {
                 return Err(StanzaError::new(StanzaCondition::Conflict));
             }
-            (Some(_), Conflict::Rename) => {
+            (Some(_), Conflict::Rename) if is_contested => {
                 jid = address(made_up)?;
                 None
             }
             (older, _) => older,
         };
         if replaced.is_none() && count >= self.rules.sessions_per_account {
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
+            // A client that comes back without resuming must not lock its account out.
+            let hibernating = registry.online(bare.as_str()).and_then(Online::hibernating);
+            replaced = hibernating.map(|session| Arc::clone(&session.handle));
+            if replaced.is_none() {
+                return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
+            }
         }
-        let handle = self.handle_for(&mut registry, jid, &bare);
+        let number = registry.number();
+        let handle = Handle::new(number, jid, Outbox::new(self.rules.outbox_bytes));
+        let handle = Arc::new(handle);
         // The new session comes before the old one goes, so that the account stays online.
         registry.add(Arc::clone(&handle), roster);
         if let Some(older) = replaced {
@@ -165,19 +177,8 @@ impl Router {
         Ok(handle)
     }
 
-    fn handle_for(&self, registry: &mut Registry, jid: Jid, bare: &Jid) -> Arc<Handle> {
-        let id = registry.number();
-        let outbox = Outbox::new(self.rules.outbox_bytes);
-        Arc::new(Handle {
-            id,
-            jid,
-            bare: bare.clone(),
-            outbox,
-        })
-    }
-
-    /// The connection of a session has ended: everybody who saw it is told, and what was not written is answered.
-    /// `queued` are whole stanzas, of which that many bytes were written.
+    /// A session has ended: everybody who saw it is told, and what did not reach its client goes where it would go
+    /// now, or is answered. `queued` are whole stanzas, of which that many bytes are known to have been written.
     pub(crate) fn leave(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
         end(&mut self.write(), handle, turn);
         if queued.len() > written {
@@ -185,7 +186,7 @@ impl Router {
         }
     }
 
-    /// Answers stanzas that were accepted for a client and can no longer be delivered.
+    /// Sees to stanzas that were accepted for a client and can no longer be delivered to it.
     fn bounce(&self, queued: &[u8], written: usize, turn: &mut Turn) {
         let mut scratch = Scratch::new();
         let mut parser = Parser::new(Limits::new().stanza_bytes(u32::MAX));
@@ -212,20 +213,33 @@ impl Router {
             let Ok(stanza) = Stanza::parse(element) else {
                 continue;
             };
-            let is_lost = match &stanza {
-                Stanza::Message(message) => message.kind() != MessageType::Headline,
-                Stanza::Iq(iq) => iq.kind().is_request(),
-                Stanza::Presence(_) => false,
-            };
-            let Some(sender) = stanza.from().filter(|_| is_lost) else {
+            let Some(sender) = stanza.from() else {
                 continue;
             };
+            let outcome = match &stanza {
+                // As if it were sent now: to another resource, or wherever messages wait (XEP-0198 §4).
+                Stanza::Message(message) if message.kind() != MessageType::Headline => {
+                    let sender = Handle::new(0, sender.to_jid(), Outbox::new(0));
+                    self.message(&sender, message, turn)
+                }
+                Stanza::Iq(iq) if iq.kind().is_request() => accepted(None),
+                _ => Ok(()),
+            };
             let registry = self.read();
-            if let Some(sender) = registry.session(sender) {
-                let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
+            if let (Err(error), Some(sender)) = (outcome, registry.session(sender)) {
                 refuse(&sender.handle, element, &error, turn);
             }
         }
+    }
+
+    /// From here on a session can be resumed by this identifier.
+    pub(crate) fn allow_resumption(&self, handle: &Arc<Handle>, id: &str) {
+        self.write().allow_resumption(handle, id);
+    }
+
+    /// The session of that account that is resumed by this identifier.
+    pub(crate) fn resumable(&self, account: &Jid, id: &str) -> Option<Arc<Handle>> {
+        self.read().resumable(account, id).map(Arc::clone)
     }
 
     /// Asks every connection to end its stream.
@@ -238,6 +252,12 @@ impl Router {
 
     pub(crate) fn session_count(&self) -> usize {
         self.read().sessions().count()
+    }
+
+    pub(crate) fn hibernating_count(&self) -> usize {
+        let registry = self.read();
+        let sessions = registry.sessions();
+        sessions.filter(|s| s.handle.is_hibernating()).count()
     }
 
     // Stanzas

@@ -87,6 +87,7 @@ impl Server {
             let receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
                 .encryption(encryption)
                 .announce("sub", ns::PRE_APPROVAL)
+                .management(config.management())
                 .limits(config.limits)
                 .unauthenticated_bytes(config.unauthenticated_bytes)
                 .authentication_attempts(config.authentication_attempts)
@@ -129,9 +130,15 @@ impl Server {
         &self.accounts
     }
 
-    /// How many clients are connected and have bound a resource.
+    /// How many sessions there are: clients that are connected and have bound a resource, and those that may come back
+    /// to resume theirs.
     pub fn sessions(&self) -> usize {
         self.shared.router.session_count()
+    }
+
+    /// How many of the sessions have no connection and wait for their client.
+    pub fn hibernating(&self) -> usize {
+        self.shared.router.hibernating_count()
     }
 
     /// Listens for clients, which begin in clear text and turn to TLS (STARTTLS; port 5222). Gives the address, which

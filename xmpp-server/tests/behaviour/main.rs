@@ -10,6 +10,7 @@
 
 mod faults;
 mod login;
+mod management;
 mod presence;
 mod rosters;
 mod routing;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream, TlsInfo};
+use xmpp_core::stream::{
+    Encryption, Error, Event, InitiatorConfig, ManagedSession, ManagementConfig, Stream, TlsInfo,
+};
 use xmpp_core::time::Instant;
 use xmpp_sasl::Credentials;
 use xmpp_server::storage::{Memory, Store};
@@ -101,6 +103,8 @@ pub struct Client {
     inbox: VecDeque<Element>,
     pub failed: Option<Error>,
     pub closed: bool,
+    /// Whether the session of an earlier stream goes on.
+    pub resumed: bool,
     syncs: u32,
     heard: Vec<u8>,
 }
@@ -160,6 +164,42 @@ impl Client {
         Self::drive(io, stream).await
     }
 
+    /// Logs in with stream management: with a new session, or with one of before, which is resumed if it still is
+    /// there.
+    pub async fn managed(
+        io: Box<dyn Io>,
+        address: &str,
+        session: Option<ManagedSession>,
+    ) -> Result<Self, Error> {
+        let (user, resource) = address.split_once('/').unwrap();
+        let jid = format!("{user}@{DOMAIN}/{resource}").parse().unwrap();
+        let config = InitiatorConfig::new(jid, Credentials::password(user, user))
+            .encryption(Encryption::None)
+            .lang("en")
+            .management(ManagementConfig::new());
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).unwrap();
+        let mut stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        if let Some(session) = session {
+            stream.resume(session).unwrap();
+        }
+        let mut client = Self::drive(io, stream).await?;
+        while client
+            .stream
+            .session()
+            .is_none_or(|session| session.id().is_none())
+        {
+            client.turn().await;
+        }
+        Ok(client)
+    }
+
+    /// Loses the connection without a word, and gives what is left.
+    pub fn lose(mut self) -> ManagedSession {
+        self.stream.handle_disconnected(now());
+        self.stream.take_session().unwrap()
+    }
+
     async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
         let mut client = Self {
             stream,
@@ -168,6 +208,7 @@ impl Client {
             inbox: VecDeque::new(),
             failed: None,
             closed: false,
+            resumed: false,
             syncs: 0,
             heard: Vec::new(),
         };
@@ -209,7 +250,7 @@ impl Client {
     }
 
     /// Reads once and handles it.
-    async fn turn(&mut self) {
+    pub async fn turn(&mut self) {
         let mut bytes = [0; 8192];
         let read = tokio::time::timeout(Duration::from_secs(20), self.io.read(&mut bytes));
         let count = read.await.expect("the server says nothing").unwrap_or(0);
@@ -231,6 +272,7 @@ impl Client {
                 match event {
                     Event::Failed(error) => self.failed = Some(error),
                     Event::Closed { .. } => self.closed = true,
+                    Event::Established { resumed, .. } => self.resumed = resumed,
                     _ => {}
                 }
             }
@@ -288,6 +330,11 @@ impl Client {
                 return stanza;
             }
         }
+    }
+
+    /// What has come and was not asked for yet.
+    pub fn taken(&mut self) -> Vec<Element> {
+        self.inbox.drain(..).collect()
     }
 
     /// The next stanza, or nothing if the connection has ended.
