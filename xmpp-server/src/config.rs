@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use xmpp_core::jid::{Jid, JidError};
-use xmpp_core::stream::ManagementConfig;
+use xmpp_core::stream::{FastConfig, ManagementConfig};
 use xmpp_net::TlsServer;
 use xmpp_xml::Limits;
 
@@ -36,6 +36,7 @@ pub struct ServerConfig {
     pub(crate) iterations: u32,
     pub(crate) resumption: Option<Duration>,
     pub(crate) acknowledgement_timeout: Duration,
+    pub(crate) tokens: Option<FastConfig>,
 }
 
 impl ServerConfig {
@@ -68,6 +69,7 @@ impl ServerConfig {
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
             resumption: Some(Duration::from_secs(600)),
             acknowledgement_timeout: Duration::from_secs(60),
+            tokens: Some(FastConfig::new()),
         })
     }
 
@@ -206,6 +208,15 @@ impl ServerConfig {
     /// given up, and its session waits. Default: 60 s.
     pub fn acknowledgement_timeout(mut self, timeout: Duration) -> Self {
         self.acknowledgement_timeout = timeout;
+        self
+    }
+
+    /// The tokens by which clients log in again in one round trip and without their password (FAST, XEP-0484), under
+    /// TLS: how long they last and how soon they are replaced; `None` issues and takes none. They are kept in the store,
+    /// of at most 32 installations of clients for one account, until the password is changed. Default:
+    /// [`FastConfig::new`], that is 21 days.
+    pub fn tokens(mut self, tokens: Option<FastConfig>) -> Self {
+        self.tokens = tokens;
         self
     }
 

@@ -34,6 +34,7 @@ use crate::outbox::{Chunk, Turn};
 use crate::registry::Handle;
 use crate::router::Change;
 use crate::server::Shared;
+use crate::tokens;
 
 /// Bytes of one read. A client that sends more than this at once waits for its next turn.
 const READ_BYTES: usize = 16 * 1024;
@@ -123,6 +124,11 @@ enum Errand {
         ticket: Ticket,
         account: Jid,
         hash: Option<Hash>,
+    },
+    Tokens {
+        ticket: Ticket,
+        account: Jid,
+        client: Box<str>,
     },
     Bind {
         ticket: Ticket,
@@ -267,6 +273,23 @@ impl Task {
                         requested,
                     });
                 }
+                Event::Tokens {
+                    ticket,
+                    account,
+                    client,
+                    ..
+                } => {
+                    self.errand = Some(Errand::Tokens {
+                        ticket,
+                        account,
+                        client,
+                    });
+                }
+                Event::ClientState { active } => {
+                    if let Some(handle) = &self.handle {
+                        handle.outbox.set_active(active, &mut Turn::new());
+                    }
+                }
                 Event::Resume {
                     ticket,
                     account,
@@ -405,6 +428,8 @@ impl Task {
         let answer = match found {
             Some((handle, surrendered)) => {
                 handle.hibernates.store(false, Ordering::Relaxed);
+                // Whoever comes back begins active (XEP-0352 §5.2).
+                handle.outbox.set_active(true, &mut Turn::new());
                 (self.handle, self.is_managed) = (Some(handle), true);
                 self.unacknowledged = surrendered.unacknowledged;
                 Resumption::Found(surrendered.session)
@@ -605,6 +630,11 @@ impl Task {
                 jid,
                 requested,
             } => self.bind(ticket, jid, requested).await,
+            Errand::Tokens {
+                ticket,
+                account,
+                client,
+            } => self.check_tokens(ticket, &account, &client).await,
             Errand::Resume {
                 ticket,
                 account,
@@ -635,6 +665,30 @@ impl Task {
                 tracing::debug!(%error, "the TLS handshake has failed");
                 self.stream.handle_disconnected(self.shared.now());
             }
+        }
+    }
+
+    /// The client logs in with a token, or wants one for the next time (XEP-0484).
+    async fn check_tokens(&mut self, ticket: Ticket, account: &Jid, client: &str) {
+        let (router, now) = (&self.shared.router, self.shared.now());
+        let stream = &mut self.stream;
+        let mut is_asked = false;
+        let outcome = tokens::with_tokens(router, account.as_str(), client, |tokens, time| {
+            is_asked = true;
+            // A stream that has ended meanwhile does not know the ticket.
+            let answered = stream.handle_tokens(ticket, Ok(tokens), time, now);
+            answered.unwrap_or(false)
+        });
+        let Err(error) = outcome.await else {
+            return;
+        };
+        tracing::error!(%error, "tokens could not be kept");
+        if is_asked {
+            // The client must not be told of what is not on the disk.
+            self.end(StreamCondition::InternalServerError);
+        } else if let Ok(time) = "1970-01-01T00:00:00Z".parse() {
+            let answer = Err(Condition::TemporaryAuthFailure);
+            let _ = self.stream.handle_tokens(ticket, answer, time, now);
         }
     }
 

@@ -28,7 +28,8 @@
 //! ask of its roster (`roster`), what the server answers itself (`service`). `registry` knows who is connected,
 //! `presence` tells them of each other, `router` brings stanzas to where they belong: it *decides*, *commits* to the
 //! store, and only then tells anybody. `connection` drives one client's stream, `outbox` is what waits for it, `hibernation` is what
-//! is left of a session whose connection was lost.
+//! is left of a session whose connection was lost, `idle` is what an inactive client need not hear at once, `tokens` is what
+//! clients log in with again.
 //!
 //! # What is promised
 //!
@@ -44,6 +45,7 @@ mod connection;
 mod delivery;
 mod exchange;
 mod hibernation;
+mod idle;
 mod outbox;
 mod presence;
 mod registry;
@@ -53,6 +55,7 @@ mod server;
 mod service;
 pub mod storage;
 pub mod subscription;
+mod tokens;
 
 pub use accounts::{AccountError, Accounts};
 pub use config::ServerConfig;

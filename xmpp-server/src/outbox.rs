@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use xmpp_core::error::StreamCondition;
 
 use crate::hibernation::Surrendered;
+use crate::idle::{self, Held};
 
 /// Stanzas above this many bytes are not copied for each receiver but shared. Below it a copy into the
 /// receiver's buffer costs less than a piece of its own in the write.
@@ -28,7 +29,9 @@ struct Queue {
     chunks: Vec<Chunk>,
     /// What comes after the chunks and is still added to.
     tail: Vec<u8>,
-    /// Bytes in both, and of what was taken and is not yet done with.
+    /// What waits while the client is inactive (XEP-0352); `None` while it is active.
+    held: Option<Box<Held>>,
+    /// Bytes in all of them, and of what was taken and is not yet done with.
     bytes: usize,
     end: Option<StreamCondition>,
     /// Where the session is to go: to another connection, by which the client has come back.
@@ -131,7 +134,7 @@ impl Outbox {
             queue.overflow(turn);
             return Err(Refused::Full);
         }
-        queue.added(added, turn);
+        queue.added(added, before, turn);
         Ok(())
     }
 
@@ -175,7 +178,7 @@ impl Outbox {
             queue.overflow(turn);
             return Err(Refused::Full);
         }
-        if tail.len() < SHARED_FROM {
+        if tail.len() < SHARED_FROM || queue.held.is_some() {
             queue.tail.extend_from_slice(tail);
         } else {
             let from = stanza.bytes.len().saturating_sub(tail.len());
@@ -184,8 +187,20 @@ impl Outbox {
                 .chunks
                 .push(Chunk::Shared(Arc::clone(&stanza.bytes), from));
         }
-        queue.added(added, turn);
+        queue.added(added, before, turn);
         Ok(())
+    }
+
+    /// The client has become active or inactive. What waited for that is queued.
+    pub(crate) fn set_active(&self, active: bool, turn: &mut Turn) {
+        let mut queue = self.queue();
+        if active {
+            queue.release();
+            turn.wakers.extend(queue.waker.take());
+            queue.held = None;
+        } else if queue.held.is_none() {
+            queue.held = Some(Box::default());
+        }
     }
 
     /// Tells the connection to end its stream with this condition, after what is queued. The first call counts.
@@ -235,6 +250,7 @@ impl Outbox {
         queue.gone = true;
         queue.waker = None;
         queue.claim = None;
+        queue.release();
         queue.take()
     }
 
@@ -300,9 +316,27 @@ impl Queue {
         }
     }
 
-    fn added(&mut self, bytes: usize, turn: &mut Turn) {
+    /// So many bytes were added to the tail, at that place unless they are shared.
+    fn added(&mut self, bytes: usize, place: usize, turn: &mut Turn) {
         self.bytes = self.bytes.saturating_add(bytes);
+        if let Some(held) = &mut self.held {
+            let stanza = self.tail.split_off(place.min(self.tail.len()));
+            if let Some(key) = idle::key(&stanza) {
+                let before = held.hold(key, stanza);
+                self.bytes = self.bytes.saturating_sub(before);
+                return;
+            }
+            self.release();
+            self.tail.extend_from_slice(&stanza);
+        }
         turn.wakers.extend(self.waker.take());
+    }
+
+    /// Queues what waits for the client to become active.
+    fn release(&mut self) {
+        if let Some(held) = &mut self.held {
+            self.tail.append(&mut held.release());
+        }
     }
 
     fn overflow(&mut self, turn: &mut Turn) {

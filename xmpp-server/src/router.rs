@@ -815,6 +815,11 @@ impl Router {
 
     // The store
 
+    /// Nobody else changes what the store has of an account until the guard is dropped.
+    pub(crate) async fn lock(&self, bare: &str) -> Option<MutexGuard<'_, ()>> {
+        self.locks.lock([bare, bare]).await.0
+    }
+
     /// Commits without blocking the thread.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let (sender, receiver) = oneshot::channel();
@@ -850,8 +855,9 @@ impl Router {
     pub(crate) async fn remove_account(&self, bare: &Jid) -> Result<(), StoreError> {
         // Neither a login nor a change of its roster may come between.
         let _guards = self.locks.lock([bare.as_str(), bare.as_str()]).await;
-        self.commit(Batch::new().remove_account(bare.as_str()))
-            .await?;
+        let tokens = crate::tokens::key(bare.as_str());
+        let batch = Batch::new().remove_account(bare.as_str());
+        self.commit(batch.put_value(tokens, [])).await?;
         let mut turn = Turn::new();
         let mut registry = self.write();
         let sessions = registry

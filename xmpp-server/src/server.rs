@@ -14,16 +14,20 @@ use xmpp_core::ns;
 use xmpp_core::stream::{Encryption, ReceiverConfig};
 use xmpp_core::time::Instant;
 use xmpp_net::{Listener, NetError, TlsServer};
-use xmpp_sasl::ServerConfig as SaslConfig;
+use xmpp_sasl::{Mechanism, ServerConfig as SaslConfig};
 
 use crate::accounts::Accounts;
 use crate::config::ServerConfig;
 use crate::connection;
 use crate::router::Router;
 use crate::storage::{Batch, Store, StoreError};
+use crate::tokens;
 
 /// Under this name the store keeps the bytes from which unknown users get a salt that stays the same.
 const SECRET: &str = "unknown-users";
+
+/// Under this name it keeps those from which installations of clients get a resource that stays the same.
+const RESOURCES: &str = "resources";
 
 /// A running server. Dropping it stops the listeners and cuts its connections; [`Server::shutdown`] ends them well.
 pub struct Server {
@@ -82,17 +86,36 @@ impl Server {
             return Err(ServerError::NoTls);
         }
         let router = Arc::new(Router::new(config.rules(), store)?);
-        let sasl = SaslConfig::new(secret(&router).await?).unknown_users(config.iterations, 16);
+        let mut mechanisms = vec![
+            Mechanism::ScramSha256Plus,
+            Mechanism::ScramSha1Plus,
+            Mechanism::ScramSha256,
+            Mechanism::ScramSha1,
+        ];
+        if config.tokens.is_some() {
+            mechanisms.extend(tokens::MECHANISMS);
+        }
+        let sasl = SaslConfig::new(secret(&router, SECRET).await?)
+            .unknown_users(config.iterations, 16)
+            .mechanisms(mechanisms);
+        let resources = secret(&router, RESOURCES).await?;
         let receiver = |encryption| {
-            let receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
+            let mut receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
                 .encryption(encryption)
                 .announce("sub", ns::PRE_APPROVAL)
                 .management(config.management())
+                .sasl2(true)
+                .stable_resources(resources)
+                .client_state(true)
+                .announce_limits(true)
                 .limits(config.limits)
                 .unauthenticated_bytes(config.unauthenticated_bytes)
                 .authentication_attempts(config.authentication_attempts)
                 .negotiation_timeout(config.negotiation_timeout)
                 .close_timeout(config.close_timeout);
+            if let Some(tokens) = &config.tokens {
+                receiver = receiver.fast(tokens.clone());
+            }
             Arc::new(receiver)
         };
         let starttls = if config.plain_text {
@@ -244,16 +267,14 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The secret of this store's accounts; made at the first start.
-async fn secret(router: &Router) -> Result<[u8; 32], ServerError> {
-    let stored = router.load((), |store, ()| store.value(SECRET)).await?;
+/// A secret that the store keeps under that name; made at the first start.
+async fn secret(router: &Router, name: &'static str) -> Result<[u8; 32], ServerError> {
+    let stored = router.load((), move |store, ()| store.value(name)).await?;
     if let Some(secret) = stored.and_then(|secret| secret.try_into().ok()) {
         return Ok(secret);
     }
     let secret = random()?;
-    router
-        .commit(Batch::new().put_value(SECRET, secret))
-        .await?;
+    router.commit(Batch::new().put_value(name, secret)).await?;
     Ok(secret)
 }
 

@@ -9,8 +9,10 @@
 )]
 
 mod faults;
+mod inactive;
 mod login;
 mod management;
+mod one_round_trip;
 mod presence;
 mod rosters;
 mod routing;

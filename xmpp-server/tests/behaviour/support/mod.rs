@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::stream::{
-    Encryption, Error, Event, InitiatorConfig, ManagedSession, ManagementConfig, Stream, TlsInfo,
+    Encryption, Error, Event, FastToken, InitiatorConfig, ManagedSession, ManagementConfig, Stream,
+    TlsInfo,
 };
 use xmpp_core::time::Instant;
 use xmpp_sasl::Credentials;
@@ -105,6 +106,10 @@ pub struct Client {
     pub closed: bool,
     /// Whether the session of an earlier stream goes on.
     pub resumed: bool,
+    /// The token that the server has issued last.
+    pub token: Option<FastToken>,
+    /// Whether the server did not take a token.
+    pub refused: bool,
     syncs: u32,
     heard: Vec<u8>,
 }
@@ -200,7 +205,7 @@ impl Client {
         self.stream.take_session().unwrap()
     }
 
-    async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
+    pub async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
         let mut client = Self {
             stream,
             io,
@@ -209,6 +214,8 @@ impl Client {
             failed: None,
             closed: false,
             resumed: false,
+            token: None,
+            refused: false,
             syncs: 0,
             heard: Vec::new(),
         };
@@ -273,6 +280,8 @@ impl Client {
                     Event::Failed(error) => self.failed = Some(error),
                     Event::Closed { .. } => self.closed = true,
                     Event::Established { resumed, .. } => self.resumed = resumed,
+                    Event::Token { token } => self.token = Some(*token),
+                    Event::TokenRefused { .. } => self.refused = true,
                     _ => {}
                 }
             }
