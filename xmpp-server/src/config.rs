@@ -7,8 +7,11 @@ use xmpp_core::stream::{FastConfig, ManagementConfig};
 use xmpp_net::TlsServer;
 use xmpp_xml::Limits;
 
+use crate::gate::{GateRules, Rate, Traffic};
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a [`Server`](crate::Server) serves and what it allows. Every setter tells its default and its cost.
 #[derive(Clone, Debug)]
@@ -37,6 +40,9 @@ pub struct ServerConfig {
     pub(crate) resumption: Option<Duration>,
     pub(crate) acknowledgement_timeout: Duration,
     pub(crate) tokens: Option<FastConfig>,
+    pub(crate) gate: GateRules,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) ping_timeout: Duration,
 }
 
 impl ServerConfig {
@@ -70,6 +76,16 @@ impl ServerConfig {
             resumption: Some(Duration::from_secs(600)),
             acknowledgement_timeout: Duration::from_secs(60),
             tokens: Some(FastConfig::new()),
+            gate: GateRules {
+                per_address: Some(1_000),
+                unauthenticated: Some(20_000),
+                failures_per_address: Some(Rate::new(60, MINUTE)),
+                failures_per_account: Some(Rate::new(30, MINUTE)),
+                per_connection: Traffic::default(),
+                per_account: Traffic::default(),
+            },
+            idle_timeout: Some(15 * MINUTE),
+            ping_timeout: MINUTE,
         })
     }
 
@@ -217,6 +233,73 @@ impl ServerConfig {
     /// [`FastConfig::new`], that is 21 days.
     pub fn tokens(mut self, tokens: Option<FastConfig>) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    /// How many connections one address may have; of IPv6 one network of 64 bits. More are closed at once. `None` for any
+    /// number, for load tests and behind a proxy. Default: 1,000, as many devices may share an address.
+    pub fn connections_per_address(mut self, count: Option<usize>) -> Self {
+        self.gate.per_address = count;
+        self
+    }
+
+    /// How many connections may stand that are not authenticated; more are closed at once. Each costs
+    /// [`ServerConfig::unauthenticated_bytes`] at most, for [`ServerConfig::negotiation_timeout`] at most. `None` for any
+    /// number. Default: 20,000.
+    pub fn unauthenticated_connections(mut self, count: Option<usize>) -> Self {
+        self.gate.unauthenticated = count;
+        self
+    }
+
+    /// How often logins from one address may fail; then each is refused with `temporary-auth-failure`, right or wrong,
+    /// until time has passed. `None` for any number. Default: 60 a minute.
+    pub fn failed_logins_per_address(mut self, rate: Option<Rate>) -> Self {
+        self.gate.failures_per_address = rate;
+        self
+    }
+
+    /// The same for one account, whether there is one or not. Whoever guesses at it locks its owner out meanwhile, except
+    /// where that one is connected already. `None` for any number. Default: 30 a minute.
+    pub fn failed_logins_per_account(mut self, rate: Option<Rate>) -> Self {
+        self.gate.failures_per_account = rate;
+        self
+    }
+
+    /// How many stanzas one connection may send: beyond that it is read from more slowly. Default: `None`, as many as it
+    /// likes.
+    pub fn stanza_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_connection.stanzas = rate;
+        self
+    }
+
+    /// The same in bytes, on the wire but without TLS. Default: `None`.
+    pub fn byte_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_connection.bytes = rate;
+        self
+    }
+
+    /// How many stanzas all connections of one account may send together. Default: `None`.
+    pub fn account_stanza_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_account.stanzas = rate;
+        self
+    }
+
+    /// The same in bytes. Default: `None`.
+    pub fn account_byte_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_account.bytes = rate;
+        self
+    }
+
+    /// How long a client may be silent until it is asked for a sign of life (XEP-0199). `None` never asks. Default: 15
+    /// minutes. Costs a timer for each connection.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How long that sign may take; then the connection is given up. Not longer than the idle timeout. Default: 1 minute.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.ping_timeout = timeout;
         self
     }
 

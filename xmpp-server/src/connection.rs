@@ -29,11 +29,13 @@ use xmpp_sasl::{Condition, Hash};
 use xmpp_xml::Scratch;
 
 use crate::accounts;
+use crate::gate::Admission;
 use crate::hibernation::{Dormant, Surrendered, Unacknowledged};
 use crate::outbox::{Chunk, Turn};
 use crate::registry::Handle;
 use crate::router::Change;
 use crate::server::Shared;
+use crate::storage::{Account, StoreError};
 use crate::tokens;
 
 /// Bytes of one read. A client that sends more than this at once waits for its next turn.
@@ -60,6 +62,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     connection: Connection,
     is_direct: bool,
+    admission: Admission,
     mut stop: watch::Receiver<bool>,
 ) {
     let peer = connection.peer_address();
@@ -77,6 +80,11 @@ pub(crate) async fn serve(
         is_managed: false,
         unacknowledged: Unacknowledged::default(),
         dormant: None,
+        admission: Some(admission),
+        heard: TokioInstant::now(),
+        idle: None,
+        is_pinged: false,
+        paused: None,
         carry: Vec::new(),
         errand: is_direct.then_some(Errand::Tls),
         pending: Pending::default(),
@@ -106,6 +114,15 @@ struct Task {
     unacknowledged: Unacknowledged,
     /// What is left when the connection of a session that can be resumed was lost.
     dormant: Option<Dormant>,
+    /// `None` once there is no connection.
+    admission: Option<Admission>,
+    /// When the client was last heard of.
+    heard: TokioInstant,
+    /// When to see whether it was, and whether it was asked for a sign of life since.
+    idle: Option<TokioInstant>,
+    is_pinged: bool,
+    /// Until when nothing is read, because too much was.
+    paused: Option<TokioInstant>,
     /// What was read and not yet handled.
     carry: Vec<u8>,
     errand: Option<Errand>,
@@ -179,7 +196,7 @@ impl Task {
             }
             let is_open = !self.stream.is_closed();
             let mut is_ready = false;
-            if self.errand.is_none() && is_open {
+            if self.errand.is_none() && is_open && self.paused.is_none() {
                 is_ready |= self.poll_read(context).is_ready();
             }
             if let Some(handle) = self.handle.as_ref().filter(|_| is_open) {
@@ -213,7 +230,8 @@ impl Task {
                 self.events();
                 return Poll::Ready(());
             }
-            self.received(&mut lent.scratch, bytes);
+            let stanzas = self.received(&mut lent.scratch, bytes);
+            self.account_for(stanzas, bytes.len());
             Poll::Ready(())
         })
     }
@@ -224,10 +242,22 @@ impl Task {
             return;
         }
         let bytes = std::mem::take(&mut self.carry);
-        LENT.with_borrow_mut(|lent| self.received(&mut lent.scratch, &bytes));
+        let stanzas = LENT.with_borrow_mut(|lent| self.received(&mut lent.scratch, &bytes));
+        self.account_for(stanzas, 0);
     }
 
-    fn received(&mut self, scratch: &mut Scratch, bytes: &[u8]) {
+    /// The client was heard of, and may have to wait before it is again.
+    fn account_for(&mut self, stanzas: u64, bytes: usize) {
+        (self.heard, self.is_pinged) = (TokioInstant::now(), false);
+        if let Some(admission) = &mut self.admission {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.paused = self.paused.max(admission.read(stanzas, bytes, self.heard));
+        }
+    }
+
+    /// Handles what was read, up to an errand; gives how many stanzas there were.
+    fn received(&mut self, scratch: &mut Scratch, bytes: &[u8]) -> u64 {
+        let mut stanzas = 0_u64;
         let now = self.shared.now();
         let mut turn = Turn::new();
         let mut input = bytes;
@@ -235,6 +265,7 @@ impl Task {
             if let Some(stanza) = self.stream.handle_bytes(scratch, &mut input, now)
                 && let Some(handle) = &self.handle
             {
+                stanzas = stanzas.saturating_add(1);
                 let change = self.shared.router.handle(handle, stanza, &mut turn);
                 self.errand = change.map(Errand::Change);
             }
@@ -244,6 +275,7 @@ impl Task {
             }
         }
         self.carry.extend_from_slice(input);
+        stanzas
     }
 
     fn events(&mut self) {
@@ -307,9 +339,14 @@ impl Task {
                     account, mechanism, ..
                 } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
+                    if let Some(admission) = &mut self.admission {
+                        admission.authenticated(account.as_str());
+                    }
                 }
                 Event::Established { jid, resumed } => {
                     tracing::debug!(%jid, resumed, "established");
+                    let limit = self.shared.idle_timeout;
+                    self.idle = limit.and_then(|limit| self.heard.checked_add(limit));
                 }
                 Event::Closed { clean } => tracing::debug!(clean, "the stream was closed"),
                 Event::Failed(error) => self.failed(&error),
@@ -320,6 +357,7 @@ impl Task {
             // What was counted as handled is carried out.
             self.errand
                 .take_if(|errand| !matches!(errand, Errand::Change(_)));
+            (self.idle, self.paused) = (None, None);
             let limit = self.shared.close_timeout;
             self.cut.get_or_insert_with(|| TokioInstant::now() + limit);
         }
@@ -370,7 +408,7 @@ impl Task {
         while let Some(until) = self.dormant.as_ref().and_then(|dormant| dormant.until) {
             tracing::debug!(jid = %handle.jid, "the session waits for its client");
             // A connection that was lost has nothing more to say.
-            self.connection = None;
+            (self.connection, self.admission) = (None, None);
             (self.carry, self.pending) = (Vec::new(), Pending::default());
             handle.hibernates.store(true, Ordering::Relaxed);
             let end = poll_fn(|context| handle.outbox.poll_end(context));
@@ -573,7 +611,8 @@ impl Task {
 
     fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let stream = self.stream.poll_timeout().map(|at| self.shared.at(at));
-        let Some(next) = [stream, self.stalled, self.cut].into_iter().flatten().min() else {
+        let times = [stream, self.stalled, self.cut, self.idle, self.paused];
+        let Some(next) = times.into_iter().flatten().min() else {
             self.timer = None;
             return Poll::Pending;
         };
@@ -595,10 +634,34 @@ impl Task {
             self.stream.handle_disconnected(self.shared.now());
             self.connection = None;
         } else {
+            self.paused.take_if(|until| *until <= now);
+            if self.idle.is_some_and(|due| due <= now) {
+                self.check_idle(now);
+            }
             self.stream.handle_timeout(self.shared.now());
         }
         self.events();
         Poll::Ready(())
+    }
+
+    /// A client that was silent for long is asked for a sign of life, and given up if none comes (RFC 6120 §4.6).
+    fn check_idle(&mut self, now: TokioInstant) {
+        let (Some(limit), Some(handle)) = (self.shared.idle_timeout, &self.handle) else {
+            self.idle = None;
+            return;
+        };
+        let due = self.heard.checked_add(limit);
+        if due.is_none_or(|due| due > now) {
+            self.idle = due;
+        } else if !self.is_pinged {
+            let patience = limit.min(self.shared.ping_timeout);
+            (self.idle, self.is_pinged) = (now.checked_add(patience), true);
+            self.shared.router.ping(handle, &mut Turn::new());
+        } else {
+            tracing::debug!(jid = %handle.jid, "the client gives no sign of life");
+            self.stream.handle_disconnected(self.shared.now());
+            self.connection = None;
+        }
     }
 
     // Errands
@@ -611,10 +674,11 @@ impl Task {
                 account,
                 hash,
             } => {
-                let answer = match self.shared.router.account(account).await {
-                    Ok(Some(account)) => accounts::credentials(&account, hash)
+                let answer = match self.look_up(account).await {
+                    Ok(None) => CredentialsAnswer::Refused(Condition::TemporaryAuthFailure),
+                    Ok(Some(Some(account))) => accounts::credentials(&account, hash)
                         .map_or(CredentialsAnswer::Unknown, CredentialsAnswer::Found),
-                    Ok(None) => CredentialsAnswer::Unknown,
+                    Ok(Some(None)) => CredentialsAnswer::Unknown,
                     Err(error) => {
                         tracing::error!(%error, "an account could not be looked up");
                         CredentialsAnswer::Refused(Condition::TemporaryAuthFailure)
@@ -649,6 +713,21 @@ impl Task {
         self.events();
     }
 
+    /// The account, if there is one; `None` if too many logins have failed.
+    async fn look_up(&self, account: Jid) -> Result<Option<Option<Account>>, StoreError> {
+        if !self.may_log_in(&account) {
+            return Ok(None);
+        }
+        self.shared.router.account(account).await.map(Some)
+    }
+
+    fn may_log_in(&self, account: &Jid) -> bool {
+        let admission = self.admission.as_ref();
+        admission.is_none_or(|admission| {
+            admission.is_authenticated() || admission.attempt(account.as_str(), TokioInstant::now())
+        })
+    }
+
     async fn start_tls(&mut self) {
         let (Some(connection), Some(tls)) = (self.connection.take(), &self.shared.tls) else {
             return;
@@ -671,12 +750,18 @@ impl Task {
     /// The client logs in with a token, or wants one for the next time (XEP-0484).
     async fn check_tokens(&mut self, ticket: Ticket, account: &Jid, client: &str) {
         let (router, now) = (&self.shared.router, self.shared.now());
+        let may_log_in = self.may_log_in(account);
         let stream = &mut self.stream;
         let mut is_asked = false;
         let outcome = tokens::with_tokens(router, account.as_str(), client, |tokens, time| {
             is_asked = true;
             // A stream that has ended meanwhile does not know the ticket.
-            let answered = stream.handle_tokens(ticket, Ok(tokens), time, now);
+            let answer = if may_log_in {
+                Ok(tokens)
+            } else {
+                Err(Condition::TemporaryAuthFailure)
+            };
+            let answered = stream.handle_tokens(ticket, answer, time, now);
             answered.unwrap_or(false)
         });
         let Err(error) = outcome.await else {

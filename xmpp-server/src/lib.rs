@@ -29,7 +29,7 @@
 //! `presence` tells them of each other, `router` brings stanzas to where they belong: it *decides*, *commits* to the
 //! store, and only then tells anybody. `connection` drives one client's stream, `outbox` is what waits for it, `hibernation` is what
 //! is left of a session whose connection was lost, `idle` is what an inactive client need not hear at once, `tokens` is what
-//! clients log in with again.
+//! clients log in with again. `gate` says who is let in, and how fast.
 //!
 //! # What is promised
 //!
@@ -44,6 +44,7 @@ mod config;
 mod connection;
 mod delivery;
 mod exchange;
+mod gate;
 mod hibernation;
 mod idle;
 mod outbox;
@@ -59,5 +60,6 @@ mod tokens;
 
 pub use accounts::{AccountError, Accounts};
 pub use config::ServerConfig;
+pub use gate::Rate;
 pub use router::Conflict;
 pub use server::{Server, ServerError};

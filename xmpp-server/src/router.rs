@@ -242,6 +242,15 @@ impl Router {
         self.read().resumable(account, id).map(Arc::clone)
     }
 
+    /// Asks a client for a sign of life (XEP-0199).
+    pub(crate) fn ping(&self, handle: &Handle, turn: &mut Turn) {
+        let id = format!("ping-{}", self.pushes.fetch_add(1, Ordering::Relaxed));
+        push(handle, turn, |writer| {
+            let iq = IqBuilder::get(&id).from(&self.rules.domain).to(&handle.jid);
+            iq.payload(&Ping).to_xml(writer);
+        });
+    }
+
     /// Asks every connection to end its stream.
     pub(crate) fn close_all(&self, condition: StreamCondition) {
         let mut turn = Turn::new();
@@ -882,6 +891,15 @@ struct OtherSide {
     /// `None` where there is no account.
     entry: Option<Option<Contact>>,
     waiting: usize,
+}
+
+/// The payload of a ping.
+struct Ping;
+
+impl ToXml for Ping {
+    fn to_xml(&self, writer: &mut Writer<'_>) {
+        writer.empty("ping", ns::PING);
+    }
 }
 
 /// Locks for accounts whose roster is being changed. There are fewer locks than accounts; two that share one wait

@@ -19,6 +19,7 @@ use xmpp_sasl::{Mechanism, ServerConfig as SaslConfig};
 use crate::accounts::Accounts;
 use crate::config::ServerConfig;
 use crate::connection;
+use crate::gate::Gate;
 use crate::router::Router;
 use crate::storage::{Batch, Store, StoreError};
 use crate::tokens;
@@ -48,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) direct_tls: Arc<ReceiverConfig>,
     pub(crate) close_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) gate: Arc<Gate>,
     entropy: Mutex<Entropy>,
     origin: tokio::time::Instant,
 }
@@ -130,6 +134,9 @@ impl Server {
             tls: config.tls,
             close_timeout: config.close_timeout,
             write_timeout: config.write_timeout,
+            idle_timeout: config.idle_timeout,
+            ping_timeout: config.ping_timeout,
+            gate: Arc::new(Gate::new(config.gate)),
             entropy: Mutex::new(Entropy::from_seed(random()?)),
             origin: tokio::time::Instant::now(),
         };
@@ -206,9 +213,17 @@ impl Server {
                         return;
                     }
                 };
+                let peer = connection.peer_address();
+                let admission = match shared.gate.enter(peer.ip()) {
+                    Ok(admission) => admission,
+                    Err(full) => {
+                        tracing::debug!(%peer, ?full, "a connection too many");
+                        continue;
+                    }
+                };
                 let (shared, stop, running) = (Arc::clone(&shared), stop.clone(), running.clone());
                 tokio::spawn(async move {
-                    connection::serve(shared, connection, is_direct, stop).await;
+                    connection::serve(shared, connection, is_direct, admission, stop).await;
                     drop(running);
                 });
             }

@@ -10,6 +10,7 @@
 
 mod faults;
 mod inactive;
+mod limits;
 mod login;
 mod management;
 mod one_round_trip;
