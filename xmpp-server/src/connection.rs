@@ -19,7 +19,7 @@ use xmpp_core::error::{StreamCondition, StreamError};
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{CredentialsAnswer, Event, Stream, Ticket, TlsInfo};
 use xmpp_net::Connection;
-use xmpp_sasl::{Condition, Hash};
+use xmpp_sasl::{ChannelBinding, Condition, Hash};
 use xmpp_xml::Scratch;
 
 use crate::accounts;
@@ -416,7 +416,12 @@ impl Task {
         };
         match connection.start_tls_server(tls).await {
             Ok(connection) => {
-                let info = TlsInfo::new().exporter(connection.tls_exporter());
+                let mut info = TlsInfo::new().exporter(connection.tls_exporter());
+                let certificate = connection.server_certificate();
+                // For some certificates this type of binding is not defined.
+                if let Some(Ok(end_point)) = certificate.map(ChannelBinding::tls_server_end_point) {
+                    info = info.binding(end_point);
+                }
                 self.connection = Some(connection);
                 // What came in clear text behind STARTTLS is worth nothing (RFC 6120 §5.3.1).
                 self.carry.clear();

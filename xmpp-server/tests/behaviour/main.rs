@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod end_point;
 mod faults;
 mod login;
 mod presence;
