@@ -8,6 +8,7 @@ use xmpp_xml::Limits;
 
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
+use crate::services::ContactAddress;
 
 /// What a [`Server`](crate::Server) serves and what it allows. Every setter tells its default and its cost.
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ pub struct ServerConfig {
     pub(crate) request_bytes: usize,
     pub(crate) requests_need_presence: bool,
     pub(crate) conflict: Conflict,
+    pub(crate) contact_addresses: Vec<(ContactAddress, String)>,
     pub(crate) iterations: u32,
 }
 
@@ -62,6 +64,7 @@ impl ServerConfig {
             request_bytes: 8_192,
             requests_need_presence: true,
             conflict: Conflict::default(),
+            contact_addresses: Vec::new(),
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
         })
     }
@@ -179,6 +182,13 @@ impl ServerConfig {
         self
     }
 
+    /// Adds an address at which people reach those who run the server, as a URI such as `mailto:abuse@example.com`
+    /// (XEP-0157). It stands in the server's description. Default: none.
+    pub fn contact_address(mut self, purpose: ContactAddress, uri: impl Into<String>) -> Self {
+        self.contact_addresses.push((purpose, uri.into()));
+        self
+    }
+
     /// How many rounds of SCRAM's hash new passwords get; a client spends as many at each login. Default: 10,000.
     pub fn iterations(mut self, rounds: u32) -> Self {
         self.iterations = rounds.max(1);
@@ -200,6 +210,7 @@ impl ServerConfig {
             },
             requests_need_presence: self.requests_need_presence,
             conflict: self.conflict,
+            contact_addresses: self.contact_addresses.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod presence;
 mod rosters;
 mod routing;
 mod server_kill;
+mod services;
 mod storage;
 mod storage_kill;
 mod subscription;
