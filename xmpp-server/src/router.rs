@@ -10,7 +10,7 @@ pub(crate) mod output;
 mod presence;
 mod request;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,14 +19,15 @@ use xmpp_core::error::{StanzaCondition, StanzaError, StreamCondition};
 use xmpp_core::jid::{Jid, JidRef};
 use xmpp_core::ns;
 use xmpp_core::stanza::{MessageType, Stanza, StanzaKind};
-use xmpp_xml::{ElementRef, Event, Limits, Parser, Scratch, Writer};
+use xmpp_xml::value::DateTime;
+use xmpp_xml::{Element, ElementRef, Event, Limits, Parser, Scratch, Writer};
 
 use self::output::{refuse, store_refusal};
 use crate::outbox::{Outbox, Turn};
-use crate::registry::{Handle, Registry};
-use crate::roster::{RosterLimits, Wish};
-use crate::services::{AnswerLater, ContactAddress, Order, last_activity};
-use crate::storage::{Account, Batch, Store, StoreError, Writer as StoreWriter};
+use crate::registry::{Handle, Kept, Registry};
+use crate::roster::{self, RosterLimits, Wish};
+use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
+use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
 /// What a router is told about the server.
@@ -42,6 +43,11 @@ pub(crate) struct Rules {
     pub(crate) requests_need_presence: bool,
     pub(crate) conflict: Conflict,
     pub(crate) contact_addresses: Vec<(ContactAddress, String)>,
+    /// What an account may have waiting; `None` where nothing is kept.
+    pub(crate) offline: Option<Quota>,
+    pub(crate) blocked: usize,
+    pub(crate) private_bytes: u64,
+    pub(crate) vcard_bytes: usize,
 }
 
 /// What happens when a client asks for a resource that another connection of its account has
@@ -67,6 +73,9 @@ pub(crate) struct Router {
     writer: StoreWriter,
     locks: Locks,
     pushes: AtomicU64,
+    /// The latest time that was given as a stamp.
+    stamps: AtomicU64,
+    salt: u32,
     started: std::time::Instant,
 }
 
@@ -75,6 +84,10 @@ pub(crate) struct Router {
 pub(crate) enum Change {
     /// Of what two accounts keep about each other.
     Roster(RosterChange),
+    /// A message for somebody who is not there.
+    Message(Element),
+    /// A resource wants messages from now on.
+    Flood,
     /// A request that a service answers.
     Service { answer: AnswerLater, order: Order },
 }
@@ -102,6 +115,8 @@ impl Router {
             store,
             locks: Locks::default(),
             pushes: AtomicU64::new(0),
+            stamps: AtomicU64::new(0),
+            salt: salt()?,
             started: std::time::Instant::now(),
         })
     }
@@ -130,16 +145,21 @@ impl Router {
         let bare = account.bare();
         // No roster change may slip in between reading the roster and having it here.
         let _guard = self.locks.lock([bare.as_str(), bare.as_str()]).await;
-        let roster = if self.read().online(bare.as_str()).is_some() {
-            Vec::new()
+        let kept = if self.read().online(bare.as_str()).is_some() {
+            Kept::default()
         } else {
             // It may have been removed since it was authenticated.
             let load = self.load(bare.clone(), |store, bare| {
                 let is_there = store.account(bare.as_str())?.is_some();
-                Ok(is_there.then_some(store.roster(bare.as_str())?))
+                let kept = Kept {
+                    roster: store.roster(bare.as_str())?,
+                    roster_version: roster::kept_version(store, bare.as_str())?,
+                    blocked: blocking::kept(store, bare.as_str())?,
+                };
+                Ok(is_there.then_some(kept))
             });
-            let roster = load.await.map_err(|error| store_refusal(&error))?;
-            roster.ok_or_else(|| StanzaError::new(StanzaCondition::NotAllowed))?
+            let kept = load.await.map_err(|error| store_refusal(&error))?;
+            kept.ok_or_else(|| StanzaError::new(StanzaCondition::NotAllowed))?
         };
 
         let mut turn = Turn::new();
@@ -172,7 +192,7 @@ impl Router {
         }
         let handle = self.handle_for(&mut registry, jid, &bare);
         // The new session comes before the old one goes, so that the account stays online.
-        registry.add(Arc::clone(&handle), roster);
+        registry.add(Arc::clone(&handle), kept);
         if let Some(older) = replaced {
             older.outbox.close(&mut turn, StreamCondition::Conflict);
             end(&mut registry, &older, &mut turn);
@@ -204,7 +224,7 @@ impl Router {
             }
         }
         if queued.len() > written {
-            self.bounce(queued, written, turn);
+            self.bounce(handle, queued, written, turn);
         }
     }
 
@@ -223,8 +243,8 @@ impl Router {
         });
     }
 
-    /// Answers stanzas that were accepted for a client and can no longer be delivered.
-    fn bounce(&self, queued: &[u8], written: usize, turn: &mut Turn) {
+    /// Keeps messages that were accepted for a client and can no longer be delivered, and answers what cannot wait.
+    fn bounce(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
         let mut scratch = Scratch::new();
         let mut parser = Parser::new(Limits::new().stanza_bytes(u32::MAX));
         let mut header = Vec::new();
@@ -251,7 +271,9 @@ impl Router {
                 continue;
             };
             let is_lost = match &stanza {
-                Stanza::Message(message) => message.kind() != MessageType::Headline,
+                Stanza::Message(message) => {
+                    message.kind() != MessageType::Headline && !self.restore(handle, message, turn)
+                }
                 Stanza::Iq(iq) => iq.kind().is_request(),
                 Stanza::Presence(_) => false,
             };
@@ -279,6 +301,31 @@ impl Router {
         self.started.elapsed()
     }
 
+    /// A stamp that is later than all before.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let now = u64::try_from(unix_time().as_micros()).unwrap_or(u64::MAX);
+        let later = |last: u64| Some(now.max(last.saturating_add(1)));
+        let last = self
+            .stamps
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+        let (Ok(last) | Err(last)) = last;
+        Stamp::of(now.max(last.saturating_add(1)), self.salt)
+    }
+
+    /// An id for something that the server sends to a client unasked.
+    pub(crate) fn push_id(&self) -> String {
+        format!("push-{}", self.pushes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Locks two accounts, which may be the same one, against changes of what is kept of them.
+    pub(crate) async fn lock(&self, accounts: [&str; 2]) -> Guards<'_> {
+        self.locks.lock(accounts).await
+    }
+
+    fn store_writer(&self) -> &StoreWriter {
+        &self.writer
+    }
+
     pub(crate) fn session_count(&self) -> usize {
         self.read().sessions().count()
     }
@@ -299,7 +346,7 @@ impl Router {
             return None;
         }
         let result = match Stanza::parse(element) {
-            Ok(Stanza::Message(message)) => self.message(handle, &message, turn).map(|()| None),
+            Ok(Stanza::Message(message)) => self.message(handle, &message, turn),
             Ok(Stanza::Presence(presence)) => self.presence(handle, &presence, turn),
             Ok(Stanza::Iq(iq)) => self.iq(handle, &iq, turn),
             Err(fault) => Err(fault.into()),
@@ -376,6 +423,8 @@ impl Router {
     }
 }
 
+type Guards<'l> = (Option<MutexGuard<'l, ()>>, Option<MutexGuard<'l, ()>>);
+
 /// Locks for accounts whose roster is being changed. There are fewer locks than accounts; two that share one wait
 /// for each other without need, which is rare and harmless.
 struct Locks([Mutex<()>; 64]);
@@ -388,10 +437,7 @@ impl Default for Locks {
 
 impl Locks {
     /// Locks two accounts, which may be the same one, in an order that all agree on.
-    async fn lock(
-        &self,
-        accounts: [&str; 2],
-    ) -> (Option<MutexGuard<'_, ()>>, Option<MutexGuard<'_, ()>>) {
+    async fn lock(&self, accounts: [&str; 2]) -> Guards<'_> {
         let mut places = accounts.map(|account| self.place(account));
         places.sort_unstable();
         let [first, second] = places;
@@ -433,4 +479,33 @@ pub(crate) fn unix_time() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+}
+
+/// When something was kept, as the key under which it is kept: later things come later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    micros: u64,
+    salt: u32,
+}
+
+impl Stamp {
+    /// So many microseconds after 1970. The salt is of one run of the server, so that a clock that was set back gives
+    /// no key twice.
+    pub(crate) fn of(micros: u64, salt: u32) -> Self {
+        Self { micros, salt }
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("{:016x}{:08x}", self.micros, self.salt)
+    }
+
+    pub(crate) fn time(&self) -> DateTime {
+        let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
+        // Whole seconds are enough for people, and say less about the machine.
+        DateTime::from_unix(seconds, 0).unwrap_or(DateTime::MAX)
+    }
+}
+
+fn salt() -> Result<u32, StoreError> {
+    getrandom::u32().map_err(|error| StoreError::Failed(Arc::new(error)))
 }

@@ -1,7 +1,6 @@
 //! Changes of rosters: decided (pure, in [`exchange`](crate::exchange)), committed, and only then told.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::Jid;
@@ -15,8 +14,8 @@ use crate::exchange::{Audience, Exchange, Side, Step};
 use crate::outbox::Turn;
 use crate::presence;
 use crate::registry::{Handle, Registry};
-use crate::roster::{Removed, Roster, Wish};
-use crate::services::{AnswerLater, Order};
+use crate::roster::{self, Removed, Roster, Wish};
+use crate::services::{AnswerLater, Order, blocking};
 use crate::storage::{Contact, StoreError};
 
 impl Router {
@@ -24,6 +23,8 @@ impl Router {
     pub(crate) async fn apply(&self, handle: &Arc<Handle>, change: Change) {
         match change {
             Change::Roster(change) => self.exchange(handle, change).await,
+            Change::Message(element) => self.keep_message(handle, &element).await,
+            Change::Flood => self.flood(handle).await,
             Change::Service { answer, order } => self.answer_later(handle, answer, &order).await,
         }
     }
@@ -49,16 +50,16 @@ impl Router {
             RosterChange::Set { wish, .. } => wish.contact().clone(),
             RosterChange::Subscription { contact, .. } => contact.clone(),
         };
-        let _guards = self
-            .locks
-            .lock([handle.bare.as_str(), contact.as_str()])
+        let _guards = self.lock([handle.bare.as_str(), contact.as_str()]).await;
+        let version = self.stamp().key();
+        let outcome = self
+            .decide_and_commit(handle, &contact, &change, &version)
             .await;
-        let outcome = self.decide_and_commit(handle, &contact, &change).await;
 
         let mut turn = Turn::new();
         let error = match outcome {
             Ok(exchange) => {
-                self.tell(&handle.bare, &contact, exchange, &mut turn);
+                self.tell(&handle.bare, &contact, exchange, &version, &mut turn);
                 None
             }
             Err(error) => Some(error),
@@ -94,6 +95,7 @@ impl Router {
         handle: &'e Handle,
         contact: &'e Jid,
         change: &RosterChange,
+        version: &str,
     ) -> Result<Exchange<'e>, StanzaError> {
         let (own, count) = {
             let registry = self.read();
@@ -141,8 +143,15 @@ impl Router {
             return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
                 .with_text("too many requests wait there already"));
         }
-        let batch = exchange.batch();
+        let mut batch = exchange.batch();
         if !batch.is_empty() {
+            for side in exchange.told() {
+                let account = match side {
+                    Side::Sender => handle.bare.as_str(),
+                    Side::Contact => contact.as_str(),
+                };
+                batch = roster::put_version(batch, account, version);
+            }
             self.commit(batch)
                 .await
                 .map_err(|error| store_refusal(&error))?;
@@ -155,22 +164,29 @@ impl Router {
         let is_account = contact.domain() == self.rules.domain.domain()
             && contact.local().is_some()
             && contact.is_bare();
+        let nobody = || OtherSide {
+            entry: None,
+            waiting: 0,
+        };
         if !is_account {
-            return Ok(OtherSide {
-                entry: None,
-                waiting: 0,
-            });
+            return Ok(nobody());
         }
         let waiting = |contact: &Contact| contact.request.is_some();
         if let Some(online) = self.read().online(contact.as_str()) {
+            // Whoever is blocked is not heard (XEP-0191 §3.3).
+            if online.blocks(handle.jid.as_ref()) {
+                return Ok(nobody());
+            }
             return Ok(OtherSide {
                 entry: Some(online.roster.get(handle.bare.as_str()).cloned()),
                 waiting: online.roster.values().filter(|c| waiting(c)).count(),
             });
         }
-        let sender = handle.bare.clone();
+        let sender = handle.jid.clone();
         self.load(contact.clone(), move |store, contact| {
-            if store.account(contact.as_str())?.is_none() {
+            let is_there = store.account(contact.as_str())?.is_some();
+            let blocked = blocking::kept(store, contact.as_str())?;
+            if !is_there || blocking::is_listed(&blocked, sender.as_ref()) {
                 return Ok(OtherSide {
                     entry: None,
                     waiting: 0,
@@ -180,7 +196,7 @@ impl Router {
             let waiting = roster.iter().filter(|c| waiting(c)).count();
             let entry = roster
                 .into_iter()
-                .find(|contact| contact.address == sender.as_str());
+                .find(|contact| contact.address == sender.to_bare_ref().as_str());
             Ok(OtherSide {
                 entry: Some(entry),
                 waiting,
@@ -190,12 +206,20 @@ impl Router {
     }
 
     /// Brings the rosters in memory up to what is committed, and takes the steps.
-    fn tell(&self, sender: &Jid, contact: &Jid, exchange: Exchange<'_>, turn: &mut Turn) {
+    fn tell(
+        &self,
+        sender: &Jid,
+        contact: &Jid,
+        exchange: Exchange<'_>,
+        version: &str,
+        turn: &mut Turn,
+    ) {
         let mut registry = self.write();
         let address = |side: Side| match side {
             Side::Sender => sender.as_str(),
             Side::Contact => contact.as_str(),
         };
+        let told: Vec<_> = exchange.told().collect();
         let sender_entry = exchange.sender_entry.after;
         let contact_entry = exchange.contact_entry.map(|entry| entry.after);
         for (side, entry) in [
@@ -205,6 +229,9 @@ impl Router {
             let (Some(online), Some(entry)) = (registry.online_mut(address(side)), entry) else {
                 continue;
             };
+            if told.contains(&side) {
+                version.clone_into(&mut online.roster_version);
+            }
             let other = address(side.other());
             match entry {
                 Some(contact) => online.roster.insert(other.to_owned(), contact.clone()),
@@ -259,16 +286,21 @@ impl Router {
         entry: Option<&Contact>,
         turn: &mut Turn,
     ) {
-        let sessions = registry
-            .online(owner)
-            .map_or(&[][..], |online| &online.sessions);
-        for session in sessions.iter().filter(|session| session.interested) {
-            let id = format!("push-{}", self.pushes.fetch_add(1, Ordering::Relaxed));
+        let Some(online) = registry.online(owner) else {
+            return;
+        };
+        let version = online.roster_version.as_str();
+        for session in online.sessions.iter().filter(|session| session.interested) {
+            let id = self.push_id();
             push(&session.handle, turn, |writer| {
                 let iq = IqBuilder::set(&id).to(&session.handle.jid);
                 match entry.filter(|entry| entry.listed) {
-                    Some(entry) => iq.payload(&Roster(std::iter::once(entry))).to_xml(writer),
-                    None => iq.payload(&Removed(contact)).to_xml(writer),
+                    Some(entry) => {
+                        let items = std::iter::once(entry);
+                        let version = Some(version);
+                        iq.payload(&Roster { items, version }).to_xml(writer);
+                    }
+                    None => iq.payload(&Removed { contact, version }).to_xml(writer),
                 }
             });
         }

@@ -3,7 +3,7 @@
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::ns;
 use xmpp_core::stanza::{Iq, IqBuilder};
-use xmpp_xml::{ElementRef, ToXml, Writer, XML_NAMESPACE};
+use xmpp_xml::{Element, ElementRef, NodeRef, ToXml, Writer, XML_NAMESPACE};
 
 use crate::outbox::{Refused, Turn};
 use crate::registry::Handle;
@@ -33,6 +33,48 @@ pub(crate) fn forward(
             buffer.splice(name_end..name_end, attribute);
         }
     }
+}
+
+/// The stanza as [`forward`] writes it, to be kept.
+pub(crate) fn stamped(
+    element: ElementRef<'_>,
+    addresses: &[(&str, Option<&str>)],
+) -> Result<Element, StanzaError> {
+    let mut bytes = Vec::new();
+    forward(&mut bytes, element, addresses);
+    // In the stream the namespace goes without saying.
+    let name_end = element.name().len().saturating_add(1).min(bytes.len());
+    let namespace = format!(" xmlns='{}'", ns::CLIENT);
+    bytes.splice(name_end..name_end, namespace.into_bytes());
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    Element::parse(&text).map_err(|_| StanzaError::new(StanzaCondition::NotAcceptable))
+}
+
+/// The element without some of its children, and with another one at its end.
+pub(crate) fn with_payload(
+    element: ElementRef<'_>,
+    without: impl Fn(ElementRef<'_>) -> bool,
+    payload: &dyn ToXml,
+) -> Result<Element, StanzaError> {
+    let built = Element::build(|writer| {
+        writer.start(element.name(), element.namespace());
+        for attribute in element.attributes() {
+            writer.attribute_ns(attribute.name(), attribute.namespace(), &attribute.value());
+        }
+        for node in element.nodes() {
+            match node {
+                NodeRef::Element(child) if without(child) => {}
+                NodeRef::Element(child) => {
+                    writer.element(child);
+                }
+                NodeRef::Text(text) => {
+                    writer.text(&text);
+                }
+            }
+        }
+        writer.payload(payload).end();
+    });
+    built.map_err(|_| StanzaError::new(StanzaCondition::NotAcceptable))
 }
 
 /// Turns what became of a stanza into what its sender is told.

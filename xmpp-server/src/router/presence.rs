@@ -37,7 +37,14 @@ impl Router {
                 PresenceType::Available => {
                     let priority = priority(presence)?;
                     let mut registry = self.write();
+                    let session = registry.session_mut(handle);
+                    let was_willing = session
+                        .and_then(|session| session.presence.as_ref())
+                        .is_some_and(|current| current.priority >= 0);
                     presence::available(&mut registry, handle, shared(), priority, turn);
+                    if priority >= 0 && !was_willing && self.rules.offline.is_some() {
+                        return Ok(Some(Change::Flood));
+                    }
                 }
                 PresenceType::Unavailable => {
                     let mut registry = self.write();
@@ -57,6 +64,18 @@ impl Router {
             return Ok(None);
         };
 
+        match self.expect_unblocked(&self.read(), handle, to) {
+            // What ends something is not answered, and it has ended already.
+            Err(_)
+                if matches!(
+                    presence.kind(),
+                    PresenceType::Unavailable | PresenceType::Error
+                ) =>
+            {
+                return Ok(None);
+            }
+            checked => checked?,
+        }
         if let Some(request) = presence.kind().as_str().and_then(Request::from_type) {
             return self.subscription(handle, presence, request, to).map(Some);
         }
@@ -76,7 +95,7 @@ impl Router {
                 let mut registry = self.write();
                 forget_directed(&mut registry, to, handle);
                 if to.is_full() {
-                    presence::direct(&registry, to, &shared(), turn);
+                    presence::direct(&registry, handle.jid.as_ref(), to, &shared(), turn);
                 }
             }
             PresenceType::Unavailable => {
@@ -85,7 +104,7 @@ impl Router {
                     session.directed.remove(&to.to_jid());
                 }
                 forget_directed(&mut registry, to, handle);
-                presence::direct(&registry, to, &shared(), turn);
+                presence::direct(&registry, handle.jid.as_ref(), to, &shared(), turn);
             }
             _ => {
                 let mut registry = self.write();
@@ -100,7 +119,7 @@ impl Router {
                         .with_text("directed presence to too many addresses"));
                 }
                 session.directed.insert(target);
-                presence::direct(&registry, to, &shared(), turn);
+                presence::direct(&registry, handle.jid.as_ref(), to, &shared(), turn);
             }
         }
         Ok(None)

@@ -24,6 +24,10 @@ impl Router {
         let own = handle.bare.as_ref();
         let to = iq.to().unwrap_or(own);
         self.expect_local(to)?;
+        match self.expect_unblocked(&self.read(), handle, to) {
+            Err(_) if !iq.kind().is_request() => return Ok(None),
+            checked => checked?,
+        }
         if to.local().is_some() && to.is_full() {
             return self.iq_to_client(handle, iq, to, turn).map(|()| None);
         }
@@ -106,6 +110,14 @@ impl Router {
                 Ok(())
             };
         };
+        let account = registry.online(session.handle.bare.as_str());
+        if account.is_some_and(|account| account.blocks(handle.jid.as_ref())) {
+            return if iq.kind().is_request() {
+                accepted(None)
+            } else {
+                Ok(())
+            };
+        }
         // Who may not see a resource may not ask it either: the answer would show it (RFC 6121 §8.5.3.1).
         let shown = !self.rules.requests_need_presence
             || !iq.kind().is_request()
@@ -153,7 +165,15 @@ impl Router {
         };
         session.interested = true;
         if let Some(online) = registry.online(handle.bare.as_str()) {
-            reply(handle, iq, &Roster(online.roster.values()), turn);
+            let asked = query.attribute("ver");
+            // Who has the roster as it is gets no other answer (RFC 6121 §2.6.3).
+            if asked.as_deref() == Some(online.roster_version.as_str()) {
+                acknowledge(handle, iq, turn);
+            } else {
+                let items = online.roster.values();
+                let version = asked.map(|_| online.roster_version.as_str());
+                reply(handle, iq, &Roster { items, version }, turn);
+            }
         }
         Ok(None)
     }

@@ -3,11 +3,16 @@
 //! A [`Service`] is a row of a table: which payload it answers, where, and how. Requests find it there, and so does
 //! service discovery, so that nothing is announced that is not answered.
 
+pub(crate) mod blocking;
+pub(crate) mod carbons;
 mod contact_addresses;
 mod disco;
 pub(crate) mod last_activity;
+pub(crate) mod offline;
 mod ping;
+mod private_xml;
 mod time;
+mod vcard;
 mod version;
 
 use std::pin::Pin;
@@ -20,7 +25,9 @@ use xmpp_xml::{Element, ElementRef, ToXml};
 
 pub use self::contact_addresses::ContactAddress;
 use crate::registry::Handle;
+use crate::router::output::store_refusal;
 use crate::router::{Router, Rules};
+use crate::storage::StoreError;
 
 /// All services.
 const SERVICES: &[&[Service]] = &[
@@ -29,10 +36,14 @@ const SERVICES: &[&[Service]] = &[
     version::SERVICES,
     time::SERVICES,
     last_activity::SERVICES,
+    blocking::SERVICES,
+    carbons::SERVICES,
+    private_xml::SERVICES,
+    vcard::SERVICES,
 ];
 
 /// What is announced besides the namespaces of services: where, and when it is true.
-const FEATURES: &[Feature] = &[];
+const FEATURES: &[&[Feature]] = &[offline::FEATURES];
 
 /// To whom a request is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +76,8 @@ pub(crate) struct Service {
 /// Who may ask an account other than his own.
 #[derive(Clone, Copy)]
 enum Others {
-    /// Nobody.
-    Nobody,
+    /// Nobody: everybody gets this condition, whether or not there is such an account.
+    Nobody(StanzaCondition),
     /// Those who see its presence. The rest gets this condition, whether or not there is such an account.
     Contacts(StanzaCondition),
     /// Everybody.
@@ -159,6 +170,8 @@ fn features(place: Place, rules: &Rules) -> Vec<&'static str> {
         .map(|service| service.namespace);
     let others = FEATURES
         .iter()
+        .copied()
+        .flatten()
         .filter(|feature| feature.place == place && (feature.is_on)(rules))
         .map(|feature| feature.name);
     let mut features: Vec<_> = services.chain(others).collect();
@@ -183,7 +196,7 @@ impl Service {
             kind,
             server: false,
             own: false,
-            others: Others::Nobody,
+            others: Others::Nobody(StanzaCondition::ServiceUnavailable),
             announced: [false; 2],
             is_on: |_| true,
             answer,
@@ -210,6 +223,18 @@ impl Service {
         self
     }
 
+    /// It is nobody else's business.
+    const fn forbidden_to_others(mut self) -> Self {
+        self.others = Others::Nobody(StanzaCondition::Forbidden);
+        self
+    }
+
+    /// The server announces what accounts answer.
+    const fn announced_by_server(mut self) -> Self {
+        self.announced = [true, self.announced[1]];
+        self
+    }
+
     /// Accounts announce it.
     const fn announced_by_accounts(mut self) -> Self {
         self.announced = [self.announced[0], true];
@@ -225,7 +250,7 @@ impl Service {
             (Asked::Other { visible: false }, Others::Contacts(condition)) => {
                 return Err(condition);
             }
-            (Asked::Other { .. }, Others::Nobody) => false,
+            (Asked::Other { .. }, Others::Nobody(condition)) => return Err(condition),
         };
         if is_admitted {
             Ok(())
@@ -255,6 +280,25 @@ impl Order {
 /// The payload of a result.
 fn payload(payload: impl ToXml + Send + 'static) -> Answer {
     Ok(Some(Box::new(payload)))
+}
+
+/// An element that was kept as text.
+fn parse_kept(kept: Vec<u8>) -> Result<Element, StanzaError> {
+    let text = String::from_utf8(kept).unwrap_or_default();
+    Element::parse(&text).map_err(|fault| {
+        tracing::error!(%fault, "an element that was kept cannot be read");
+        StanzaError::new(StanzaCondition::InternalServerError)
+    })
+}
+
+/// What the sender of a request is told when the store did not do what it should.
+fn store_error(error: &StoreError) -> StanzaError {
+    match error {
+        StoreError::Full { .. } => {
+            StanzaError::new(StanzaCondition::ResourceConstraint).with_text("no more can be kept")
+        }
+        error => store_refusal(error),
+    }
 }
 
 fn bad_request(reason: impl Into<Box<str>>) -> StanzaError {

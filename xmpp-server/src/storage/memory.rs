@@ -133,8 +133,8 @@ impl Store for Memory {
             .map(|batch| {
                 batch.check(
                     |address| Ok(tables.accounts.contains_key(address)),
-                    |account, collection| {
-                        records::Table::extent(&tables.records, (account, collection))
+                    |account, collection, key| {
+                        records::besides(&tables.records, (account, collection), key)
                     },
                 )?;
                 batch

@@ -398,29 +398,29 @@ impl Batch {
         &self.changes
     }
 
-    /// Checks the conditions of the batch against the accounts that there are and what their collections hold. A
-    /// store calls this before it makes the first change, so that a refused batch leaves no trace.
+    /// Checks the conditions of the batch against the accounts that there are and what their collections hold
+    /// besides the record of a key. A store calls this before it makes the first change, so that a refused batch leaves no trace.
     ///
     /// # Errors
-    /// The refusal, or what `exists` and `extent` fail with.
+    /// The refusal, or what `exists` and `besides` fail with.
     pub fn check(
         &self,
         mut exists: impl FnMut(&str) -> Result<bool, StoreError>,
-        mut extent: impl FnMut(&str, &str) -> Result<Extent, StoreError>,
+        mut besides: impl FnMut(&str, &str, &str) -> Result<Extent, StoreError>,
     ) -> Result<(), StoreError> {
         for (index, change) in self.changes.iter().enumerate() {
             let earlier = self.changes.get(..index).unwrap_or_default();
             match change {
-                Change::CreateAccount(Account { address, .. }) => {
-                    if is_there(address, earlier, &mut exists)? {
-                        return Err(StoreError::AccountExists(address.clone()));
-                    }
+                Change::CreateAccount(Account { address, .. })
+                    if is_there(address, earlier, &mut exists)? =>
+                {
+                    return Err(StoreError::AccountExists(address.clone()));
                 }
                 Change::ReplaceAccount(Account { address, .. })
-                | Change::RequireAccount(address) => {
-                    if !is_there(address, earlier, &mut exists)? {
-                        return Err(StoreError::NoSuchAccount(address.clone()));
-                    }
+                | Change::RequireAccount(address)
+                    if !is_there(address, earlier, &mut exists)? =>
+                {
+                    return Err(StoreError::NoSuchAccount(address.clone()));
                 }
                 Change::PutRecord {
                     account,
@@ -428,7 +428,7 @@ impl Batch {
                     record,
                     quota: Some(quota),
                 } if quota.overflow == Overflow::Refuse => {
-                    let mut size = extent(account, collection)?;
+                    let mut size = besides(account, collection, &record.key)?;
                     let sizes = earlier.iter().filter_map(|change| match change {
                         Change::PutRecord {
                             account: owner,

@@ -111,6 +111,19 @@ pub(super) trait Table {
     fn set_extent(&mut self, collection: (&str, &str), extent: Extent) -> Result<(), StoreError>;
 }
 
+/// What a collection holds besides the record of a key.
+pub(super) fn besides(
+    table: &impl Table,
+    collection: (&str, &str),
+    key: &str,
+) -> Result<Extent, StoreError> {
+    let mut extent = table.extent(collection)?;
+    if let Some(bytes) = table.bytes_of(collection, key)? {
+        extent.subtract(bytes);
+    }
+    Ok(extent)
+}
+
 /// Makes a change if it is one of a record.
 pub(super) fn apply(table: &mut impl Table, change: &Change) -> Result<(), StoreError> {
     match change {
@@ -146,10 +159,7 @@ fn put(
     record: &Record,
     quota: Option<&Quota>,
 ) -> Result<(), StoreError> {
-    let mut extent = table.extent(collection)?;
-    if let Some(bytes) = table.bytes_of(collection, &record.key)? {
-        extent.subtract(bytes);
-    }
+    let mut extent = besides(table, collection, &record.key)?;
     extent.add(length(&record.value));
     table.insert(collection, &record.key, &record.value)?;
     table.set_extent(collection, extent)?;

@@ -135,8 +135,8 @@ impl Redb {
             for batch in batches {
                 let refusal = batch.check(
                     |address| Ok(tables.accounts.get(address).map_err(failed)?.is_some()),
-                    |account, collection| {
-                        records::Table::extent(&tables.records, (account, collection))
+                    |account, collection, key| {
+                        records::besides(&tables.records, (account, collection), key)
                     },
                 );
                 match refusal {

@@ -8,8 +8,12 @@
     clippy::unwrap_used
 )]
 
+mod blocking;
+mod carbons;
 mod faults;
+mod keeping;
 mod login;
+mod offline;
 mod presence;
 mod rosters;
 mod routing;

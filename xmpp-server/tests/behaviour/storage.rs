@@ -264,6 +264,9 @@ fn a_full_collection_refuses_or_drops_its_oldest_records(store: &dyn Store) {
         assert_eq!(keys(store, &Span::first(10)), ["a"]);
     }
     commit(store, put("b", 4, Overflow::Refuse)).unwrap();
+    // What is replaced needs no room of its own.
+    commit(store, put("b", 6, Overflow::Refuse)).unwrap();
+    commit(store, put("b", 4, Overflow::Refuse)).unwrap();
     assert!(commit(store, put("c", 1, Overflow::Refuse)).is_err());
     commit(store, put("c", 1, Overflow::DropOldest)).unwrap();
     assert_eq!(keys(store, &Span::first(10)), ["b", "c"]);
