@@ -87,6 +87,7 @@ impl Server {
             let receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
                 .encryption(encryption)
                 .announce("sub", ns::PRE_APPROVAL)
+                .announce("ver", ns::ROSTER_VERSIONING)
                 .limits(config.limits)
                 .unauthenticated_bytes(config.unauthenticated_bytes)
                 .authentication_attempts(config.authentication_attempts)

@@ -9,12 +9,17 @@
 )]
 
 mod end_point;
+mod blocking;
+mod carbons;
 mod faults;
+mod keeping;
 mod login;
+mod offline;
 mod presence;
 mod rosters;
 mod routing;
 mod server_kill;
+mod services;
 mod storage;
 mod storage_kill;
 mod subscription;
