@@ -8,9 +8,9 @@
     clippy::unwrap_used
 )]
 
-mod end_point;
 mod blocking;
 mod carbons;
+mod end_point;
 mod faults;
 mod keeping;
 mod login;
