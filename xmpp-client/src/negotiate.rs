@@ -7,6 +7,7 @@ use xmpp_core::entropy::Entropy;
 use xmpp_core::jid::Jid;
 use xmpp_core::stream::{Event, Stream, TlsInfo};
 use xmpp_net::{Connection, TlsClient};
+use xmpp_sasl::ChannelBinding;
 use xmpp_xml::Scratch;
 
 use crate::config::Config;
@@ -137,5 +138,11 @@ async fn start_tls(
 }
 
 fn tls_info(connection: &Connection) -> TlsInfo {
-    TlsInfo::new().exporter(connection.tls_exporter())
+    let info = TlsInfo::new().exporter(connection.tls_exporter());
+    let certificate = connection.server_certificate();
+    match certificate.map(ChannelBinding::tls_server_end_point) {
+        Some(Ok(end_point)) => info.binding(end_point),
+        // For some certificates this type of binding is not defined.
+        _ => info,
+    }
 }

@@ -5,15 +5,17 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::error::{NetError, Phase};
-use crate::tls::{self, TlsClient, TlsDetails, TlsServer};
+use crate::tls::{self, Identity, TlsClient, TlsDetails, TlsServer};
 
-/// A TCP connection, in clear or over TLS, that is read and written as [`AsyncRead`] and [`AsyncWrite`].
+/// A TCP connection, in clear or over TLS, or [any other](Self::from_io) way for bytes, that is read and written as [`AsyncRead`] and [`AsyncWrite`].
 ///
 /// It has no buffers of its own. Over TLS, written bytes may wait until [`poll_flush`](AsyncWrite::poll_flush), so
 /// flush when there is nothing more to write for now. [`poll_shutdown`](AsyncWrite::poll_shutdown) says `close_notify`
@@ -31,7 +33,19 @@ pub struct Connection {
 enum Transport {
     Plain(TcpStream),
     // Boxed: the state of TLS is a kilobyte and more, and an enum is as large as its largest variant.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Tls>),
+    Other(Box<dyn Io>),
+}
+
+/// What bytes can be moved over.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+struct Tls {
+    stream: TlsStream<TcpStream>,
+    /// On a server: what it served.
+    served: Option<Arc<CertifiedKey>>,
 }
 
 impl Connection {
@@ -45,6 +59,17 @@ impl Connection {
         let peer_address = stream.peer_addr()?;
         stream.set_nodelay(true)?;
         Ok(Self::new(stream, peer_address))
+    }
+
+    /// A connection over anything else: a tunnel, a pipe in memory. There is no TLS to be had over it.
+    pub fn from_io(
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer_address: SocketAddr,
+    ) -> Self {
+        Self {
+            transport: Transport::Other(Box::new(io)),
+            peer_address,
+        }
     }
 
     pub(crate) fn new(stream: TcpStream, peer_address: SocketAddr) -> Self {
@@ -66,7 +91,8 @@ impl Connection {
     pub fn no_delay(&self) -> Result<bool, NetError> {
         let stream = match &self.transport {
             Transport::Plain(stream) => stream,
-            Transport::Tls(stream) => stream.get_ref().0,
+            Transport::Tls(tls) => tls.stream.get_ref().0,
+            Transport::Other(_) => return Ok(true),
         };
         Ok(stream.nodelay()?)
     }
@@ -79,8 +105,8 @@ impl Connection {
     /// What the handshake agreed on; `None` in clear.
     pub fn tls(&self) -> Option<TlsDetails<'_>> {
         match &self.transport {
-            Transport::Plain(_) => None,
-            Transport::Tls(stream) => TlsDetails::of(stream),
+            Transport::Plain(_) | Transport::Other(_) => None,
+            Transport::Tls(tls) => TlsDetails::of(&tls.stream),
         }
     }
 
@@ -90,9 +116,24 @@ impl Connection {
     /// secret, but use it for one authentication only.
     pub fn tls_exporter(&self) -> Option<[u8; 32]> {
         match &self.transport {
-            Transport::Plain(_) => None,
-            Transport::Tls(stream) => tls::exporter(stream),
+            Transport::Plain(_) | Transport::Other(_) => None,
+            Transport::Tls(tls) => tls::exporter(&tls.stream),
         }
+    }
+
+    /// The server's certificate in DER, the same at both ends: the one that this server has served, or the one that
+    /// this client has verified; on a resumed session that of the first handshake. `None` in clear.
+    ///
+    /// It is what the `tls-server-end-point` channel binding hashes (RFC 5929 §4).
+    pub fn server_certificate(&self) -> Option<&[u8]> {
+        let Transport::Tls(tls) = &self.transport else {
+            return None;
+        };
+        let chain = match &tls.served {
+            Some(served) => &served.cert,
+            None => tls.stream.get_ref().1.peer_certificates()?,
+        };
+        Some(chain.first()?.as_ref())
     }
 
     /// Does the TLS handshake of a client after STARTTLS: call it when `<proceed/>` has been read.
@@ -126,7 +167,11 @@ impl Connection {
     /// The connection is closed then, without a closing stream tag, as RFC 6120 §5.4.3.2 has it.
     pub async fn start_tls_server(self, tls: &TlsServer) -> Result<Self, NetError> {
         let (stream, peer_address) = self.into_plain()?;
-        let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+        let Identity {
+            config,
+            certificate,
+        } = tls.identity();
+        let handshake = TlsAcceptor::from(config).accept(stream);
         let limit = tls.timeout();
         match tokio::time::timeout(limit, handshake).await {
             Err(_) => Err(NetError::Timeout {
@@ -134,7 +179,11 @@ impl Connection {
                 limit,
             }),
             Ok(Err(error)) => Err(NetError::of_handshake(error, "")),
-            Ok(Ok(stream)) => Ok(Self::over_tls(stream.into(), peer_address)),
+            Ok(Ok(stream)) => Ok(Self::over_tls(
+                stream.into(),
+                Some(certificate),
+                peer_address,
+            )),
         }
     }
 
@@ -161,20 +210,24 @@ impl Connection {
                 limit,
             }),
             Ok(Err(error)) => Err(NetError::of_handshake(error, domain)),
-            Ok(Ok(stream)) => Ok(Self::over_tls(stream.into(), peer_address)),
+            Ok(Ok(stream)) => Ok(Self::over_tls(stream.into(), None, peer_address)),
         }
     }
 
     fn into_plain(self) -> Result<(TcpStream, SocketAddr), NetError> {
         match self.transport {
             Transport::Plain(stream) => Ok((stream, self.peer_address)),
-            Transport::Tls(_) => Err(NetError::AlreadyTls),
+            Transport::Tls(_) | Transport::Other(_) => Err(NetError::AlreadyTls),
         }
     }
 
-    fn over_tls(stream: TlsStream<TcpStream>, peer_address: SocketAddr) -> Self {
+    fn over_tls(
+        stream: TlsStream<TcpStream>,
+        served: Option<Arc<CertifiedKey>>,
+        peer_address: SocketAddr,
+    ) -> Self {
         Self {
-            transport: Transport::Tls(Box::new(stream)),
+            transport: Transport::Tls(Box::new(Tls { stream, served })),
             peer_address,
         }
     }
@@ -188,10 +241,11 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Transport::Tls(stream) => Poll::Ready(
-                ready!(Pin::new(stream.as_mut()).poll_read(cx, buffer))
+            Transport::Tls(tls) => Poll::Ready(
+                ready!(Pin::new(&mut tls.stream).poll_read(cx, buffer))
                     .map_err(NetError::typed_read_error),
             ),
+            Transport::Other(io) => Pin::new(io).poll_read(cx, buffer),
         }
     }
 }
@@ -204,7 +258,8 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Transport::Tls(tls) => Pin::new(&mut tls.stream).poll_write(cx, bytes),
+            Transport::Other(io) => Pin::new(io).poll_write(cx, bytes),
         }
     }
 
@@ -215,28 +270,32 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, slices),
+            Transport::Tls(tls) => Pin::new(&mut tls.stream).poll_write_vectored(cx, slices),
+            Transport::Other(io) => Pin::new(io).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
             Transport::Plain(stream) => stream.is_write_vectored(),
-            Transport::Tls(stream) => stream.is_write_vectored(),
+            Transport::Tls(tls) => tls.stream.is_write_vectored(),
+            Transport::Other(io) => io.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Transport::Tls(tls) => Pin::new(&mut tls.stream).poll_flush(cx),
+            Transport::Other(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Transport::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
+            Transport::Other(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

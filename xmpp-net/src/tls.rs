@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 pub use client::TlsClient;
 pub use roots::Roots;
+pub(crate) use server::Identity;
 pub use server::TlsServer;
 
 use crate::error::{ConfigError, NetError};

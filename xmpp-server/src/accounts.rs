@@ -44,7 +44,7 @@ impl Accounts {
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), AccountError> {
         let account = self.derive(user, password).await?;
         let address = account.address.clone();
-        let _guard = self.router.lock(&address).await;
+        let _guard = self.router.lock([&address, &address]).await;
         let batch = Batch::new().replace_account(account);
         let batch = batch.put_value(tokens::key(&address), []);
         Ok(self.router.commit(batch).await?)

@@ -10,6 +10,8 @@ use xmpp_xml::Limits;
 use crate::gate::{GateRules, Rate, Traffic};
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
+use crate::services::ContactAddress;
+use crate::storage::{Overflow, Quota};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,6 +38,11 @@ pub struct ServerConfig {
     pub(crate) request_bytes: usize,
     pub(crate) requests_need_presence: bool,
     pub(crate) conflict: Conflict,
+    pub(crate) contact_addresses: Vec<(ContactAddress, String)>,
+    pub(crate) offline_messages: (u64, u64),
+    pub(crate) blocked_addresses: usize,
+    pub(crate) private_xml_bytes: u64,
+    pub(crate) vcard_bytes: usize,
     pub(crate) iterations: u32,
     pub(crate) resumption: Option<Duration>,
     pub(crate) acknowledgement_timeout: Duration,
@@ -72,6 +79,11 @@ impl ServerConfig {
             request_bytes: 8_192,
             requests_need_presence: true,
             conflict: Conflict::default(),
+            contact_addresses: Vec::new(),
+            offline_messages: (1_000, 1 << 20),
+            blocked_addresses: 1_000,
+            private_xml_bytes: 1 << 18,
+            vcard_bytes: 1 << 16,
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
             resumption: Some(Duration::from_secs(600)),
             acknowledgement_timeout: Duration::from_secs(60),
@@ -205,6 +217,42 @@ impl ServerConfig {
         self
     }
 
+    /// Adds an address at which people reach those who run the server, as a URI such as `mailto:abuse@example.com`
+    /// (XEP-0157). It stands in the server's description. Default: none.
+    pub fn contact_address(mut self, purpose: ContactAddress, uri: impl Into<String>) -> Self {
+        self.contact_addresses.push((purpose, uri.into()));
+        self
+    }
+
+    /// How many messages, and how many bytes of them, may wait for an account of which no resource wants messages
+    /// (XEP-0160); when there would be more the sender is told `service-unavailable`. With 0 messages nothing is kept.
+    /// Never more than half of [`send_queue_bytes`](Self::send_queue_bytes). Default: 1,000 messages and 1 MiB, on
+    /// disk; each costs a commit before it is accepted.
+    pub fn offline_messages(mut self, count: u64, bytes: u64) -> Self {
+        self.offline_messages = (count, bytes);
+        self
+    }
+
+    /// How many addresses an account may block (XEP-0191). The lists of connected accounts are kept in memory.
+    /// Default: 1,000.
+    pub fn blocked_addresses(mut self, count: usize) -> Self {
+        self.blocked_addresses = count;
+        self
+    }
+
+    /// How many bytes of private XML (XEP-0049) an account may keep, in 1,000 elements at most. Default: 256 KiB, on
+    /// disk.
+    pub fn private_xml_bytes(mut self, bytes: u64) -> Self {
+        self.private_xml_bytes = bytes;
+        self
+    }
+
+    /// How large the vCard of an account (XEP-0054) may be in bytes. Default: 64 KiB, on disk.
+    pub fn vcard_bytes(mut self, bytes: usize) -> Self {
+        self.vcard_bytes = bytes;
+        self
+    }
+
     /// How many rounds of SCRAM's hash new passwords get; a client spends as many at each login. Default: 10,000.
     pub fn iterations(mut self, rounds: u32) -> Self {
         self.iterations = rounds.max(1);
@@ -312,6 +360,17 @@ impl ServerConfig {
             .queue_bytes(u32::MAX)
     }
 
+    fn offline(&self) -> Option<Quota> {
+        let (records, bytes) = self.offline_messages;
+        // What waits has to fit into the queue of the client that comes for it.
+        let half = u64::try_from(self.send_queue_bytes / 2).unwrap_or(u64::MAX);
+        (records > 0).then_some(Quota {
+            records,
+            bytes: bytes.min(half),
+            overflow: Overflow::Refuse,
+        })
+    }
+
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             domain: self.domain.clone(),
@@ -327,6 +386,11 @@ impl ServerConfig {
             },
             requests_need_presence: self.requests_need_presence,
             conflict: self.conflict,
+            contact_addresses: self.contact_addresses.clone(),
+            offline: self.offline(),
+            blocked: self.blocked_addresses,
+            private_bytes: self.private_xml_bytes,
+            vcard_bytes: self.vcard_bytes,
         }
     }
 }

@@ -25,7 +25,7 @@ use xmpp_core::stream::{
     CredentialsAnswer, Error, Event, ManagedSession, Resumption, State, Stream, Ticket, TlsInfo,
 };
 use xmpp_net::Connection;
-use xmpp_sasl::{Condition, Hash};
+use xmpp_sasl::{ChannelBinding, Condition, Hash};
 use xmpp_xml::Scratch;
 
 use crate::accounts;
@@ -714,7 +714,7 @@ impl Task {
     }
 
     /// The account, if there is one; `None` if too many logins have failed.
-    async fn look_up(&self, account: Jid) -> Result<Option<Option<Account>>, StoreError> {
+    async fn look_up(&mut self, account: Jid) -> Result<Option<Option<Account>>, StoreError> {
         if !self.may_log_in(&account) {
             return Ok(None);
         }
@@ -734,7 +734,12 @@ impl Task {
         };
         match connection.start_tls_server(tls).await {
             Ok(connection) => {
-                let info = TlsInfo::new().exporter(connection.tls_exporter());
+                let mut info = TlsInfo::new().exporter(connection.tls_exporter());
+                let certificate = connection.server_certificate();
+                // For some certificates this type of binding is not defined.
+                if let Some(Ok(end_point)) = certificate.map(ChannelBinding::tls_server_end_point) {
+                    info = info.binding(end_point);
+                }
                 self.connection = Some(connection);
                 // What came in clear text behind STARTTLS is worth nothing (RFC 6120 §5.3.1).
                 self.carry.clear();

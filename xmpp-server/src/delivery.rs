@@ -11,6 +11,8 @@ pub(crate) struct Situation {
     pub(crate) matched: bool,
     /// Resources of the account that are available with a priority that is not negative.
     pub(crate) willing: usize,
+    /// The message may be kept until somebody is there.
+    pub(crate) storable: bool,
 }
 
 /// What becomes of a message.
@@ -22,6 +24,9 @@ pub(crate) enum Delivery {
     MostAvailable,
     /// It goes to every willing resource.
     Willing,
+    /// It waits in the store until a willing resource comes; the sender is told `service-unavailable` if there is no
+    /// such account or no room.
+    Kept,
     /// The sender is told `service-unavailable`. That is the same whether the account does not exist or has
     /// nobody connected, so it tells nothing about the account.
     Refused,
@@ -29,9 +34,8 @@ pub(crate) enum Delivery {
     Ignored,
 }
 
-/// Decides one message (RFC 6121 §8.5.4, table 1). Messages are not stored for later, so where the table has
-/// a choice between storing and an error it is an error; where it has one between silence and an error it is an
-/// error too, as whoever has sent it may rely on it.
+/// Decides one message (RFC 6121 §8.5.4, table 1). What can wait for its receiver is kept; where the table has
+/// a choice between silence and an error it is an error, as whoever has sent it may rely on it.
 pub(crate) fn decide(kind: MessageType, situation: Situation) -> Delivery {
     if situation.matched {
         return Delivery::Exact;
@@ -44,6 +48,7 @@ pub(crate) fn decide(kind: MessageType, situation: Situation) -> Delivery {
         (MessageType::Headline, false, _) => Delivery::Willing,
         (MessageType::Headline, true, _) => Delivery::Refused,
         (MessageType::Normal, true, _) => Delivery::Refused,
+        (MessageType::Normal | MessageType::Chat, _, 0) if situation.storable => Delivery::Kept,
         (MessageType::Normal | MessageType::Chat, _, 0) => Delivery::Refused,
         (MessageType::Normal | MessageType::Chat, _, _) => Delivery::MostAvailable,
     }
@@ -69,6 +74,7 @@ mod tests {
                     full,
                     matched,
                     willing,
+                    storable: false,
                 },
             )
         })
@@ -77,6 +83,26 @@ mod tests {
     #[test]
     fn a_bare_address_without_willing_resources_refuses_and_drops_headlines() {
         assert_eq!(row(false, false, 0), [Refused, Refused, Refused, Ignored]);
+    }
+
+    #[test]
+    fn what_can_wait_is_kept_for_who_is_not_there() {
+        let decide = |kind, full, willing| {
+            let situation = Situation {
+                full,
+                matched: false,
+                willing,
+                storable: true,
+            };
+            decide(kind, situation)
+        };
+        assert_eq!(decide(MessageType::Normal, false, 0), Kept);
+        assert_eq!(decide(MessageType::Chat, false, 0), Kept);
+        assert_eq!(decide(MessageType::Chat, true, 0), Kept);
+        assert_eq!(decide(MessageType::Normal, true, 0), Refused);
+        assert_eq!(decide(MessageType::Chat, true, 1), MostAvailable);
+        assert_eq!(decide(MessageType::Groupchat, false, 0), Refused);
+        assert_eq!(decide(MessageType::Headline, false, 0), Ignored);
     }
 
     #[test]
@@ -92,6 +118,7 @@ mod tests {
             full: true,
             matched: true,
             willing: 0,
+            storable: true,
         };
         assert_eq!(decide(MessageType::Error, error), Exact);
     }
@@ -123,6 +150,7 @@ mod tests {
                 full,
                 matched: false,
                 willing,
+                storable: true,
             };
             assert_eq!(decide(MessageType::Error, situation), Ignored);
         }

@@ -125,6 +125,13 @@ impl<'a> Exchange<'a> {
         batch
     }
 
+    /// The sides whose items read differently now.
+    pub(crate) fn told(&self) -> impl Iterator<Item = Side> {
+        [Side::Sender, Side::Contact]
+            .into_iter()
+            .filter(|side| self.steps.contains(&Step::Push { to: *side }))
+    }
+
     /// A client of the sender sends a subscription stanza. `stanza` is that stanza, from and to bare addresses.
     pub(crate) fn request(&mut self, request: Request, stanza: &str) {
         let decision = self.decide(Side::Sender, Direction::Outbound, request);

@@ -25,11 +25,12 @@
 //!
 //! Rules of the standards are pure functions, apart from sockets and storage: who gets a message (`delivery`), what
 //! a subscription stanza changes ([`subscription`], and `exchange` for both accounts at once), what a client may
-//! ask of its roster (`roster`), what the server answers itself (`service`). `registry` knows who is connected,
-//! `presence` tells them of each other, `router` brings stanzas to where they belong: it *decides*, *commits* to the
-//! store, and only then tells anybody. `connection` drives one client's stream, `outbox` is what waits for it, `hibernation` is what
-//! is left of a session whose connection was lost, `idle` is what an inactive client need not hear at once, `tokens` is what
-//! clients log in with again. `gate` says who is let in, and how fast.
+//! ask of its roster (`roster`). `registry` knows who is connected, `presence` tells them of each other, `router`
+//! brings stanzas to where they belong: it *decides*, *commits* to the store, and only then tells anybody. What the
+//! server answers itself stands in `services`, one file for each extension. `connection` drives one client's
+//! stream, `outbox` is what waits for it, `hibernation` is what is left of a session whose connection was lost, `idle`
+//! is what an inactive client need not hear at once, `tokens` is what clients log in with again. `gate` says who is let
+//! in, and how fast.
 //!
 //! # What is promised
 //!
@@ -53,7 +54,7 @@ mod registry;
 mod roster;
 mod router;
 mod server;
-mod service;
+mod services;
 pub mod storage;
 pub mod subscription;
 mod tokens;
@@ -63,3 +64,4 @@ pub use config::ServerConfig;
 pub use gate::Rate;
 pub use router::Conflict;
 pub use server::{Server, ServerError};
+pub use services::ContactAddress;

@@ -62,17 +62,29 @@ pub(crate) fn unavailable(
                 .is_some_and(|own| own.lets_see(target.to_bare_ref().as_str()))
     };
     for target in directed.iter().filter(|target| !knows_already(target)) {
-        direct(registry, target.as_ref(), stanza, turn);
+        direct(registry, handle.jid.as_ref(), target.as_ref(), stanza, turn);
     }
 }
 
 /// Presence for one address, without a subscription (RFC 6121 §4.6).
-pub(crate) fn direct(registry: &Registry, to: JidRef<'_>, stanza: &Shared, turn: &mut Turn) {
-    if to.is_full() {
-        if let Some(session) = registry.session(to) {
+pub(crate) fn direct(
+    registry: &Registry,
+    from: JidRef<'_>,
+    to: JidRef<'_>,
+    stanza: &Shared,
+    turn: &mut Turn,
+) {
+    let Some(online) = registry.online(to.to_bare().as_str()) else {
+        return;
+    };
+    if online.blocks(from) {
+        return;
+    }
+    if let Some(resource) = to.resource() {
+        if let Some(session) = online.session(resource) {
             session.push_shared(turn, stanza, to.as_str());
         }
-    } else if let Some(online) = registry.online(to.as_str()) {
+    } else {
         for (session, _) in online.available() {
             session.push_shared(turn, stanza, to.as_str());
         }
@@ -84,8 +96,15 @@ pub(crate) fn introduce(registry: &Registry, of: &str, to: &str, turn: &mut Turn
     let (Some(of), Some(audience)) = (registry.online(of), registry.online(to)) else {
         return;
     };
-    for (_, presence) in of.available() {
-        tell(audience, &presence.stanza, to, turn);
+    for (session, presence) in of.available() {
+        tell(
+            of,
+            session.handle.jid.as_ref(),
+            audience,
+            &presence.stanza,
+            to,
+            turn,
+        );
     }
 }
 
@@ -95,7 +114,8 @@ pub(crate) fn withdraw(registry: &Registry, of: &str, to: &str, turn: &mut Turn)
         return;
     };
     for (session, _) in of.available() {
-        tell(audience, &gone(session.handle.jid.as_ref()), to, turn);
+        let from = session.handle.jid.as_ref();
+        tell(of, from, audience, &gone(from), to, turn);
     }
 }
 
@@ -118,6 +138,10 @@ pub(crate) fn probe(
     let bare = target.to_bare();
     let online = registry.online(bare.as_str());
     let own = registry.online(to.bare.as_str());
+    // Whoever is blocked hears nothing at all (XEP-0191 §3.3).
+    if online.is_some_and(|online| online.blocks(to.jid.as_ref())) {
+        return;
+    }
     // While nobody of the target is connected, the asker's side of the subscription tells.
     let is_subscribed = to.bare.as_ref() == bare
         || online.map_or_else(
@@ -180,17 +204,33 @@ fn broadcast(registry: &Registry, handle: &Handle, stanza: &Shared, turn: &mut T
     let Some(own) = registry.online(handle.bare.as_str()) else {
         return;
     };
-    tell(own, stanza, handle.bare.as_str(), turn);
+    let from = handle.jid.as_ref();
+    for (session, _) in own.available() {
+        session.push_shared(turn, stanza, handle.bare.as_str());
+    }
     for subscriber in own.subscribers() {
         if let Some(online) = registry.online(subscriber) {
-            tell(online, stanza, subscriber, turn);
+            tell(own, from, online, stanza, subscriber, turn);
         }
     }
 }
 
-fn tell(audience: &Online, stanza: &Shared, to: &str, turn: &mut Turn) {
+/// To the available resources of an account, as far as neither side has blocked the other.
+fn tell(
+    of: &Online,
+    from: JidRef<'_>,
+    audience: &Online,
+    stanza: &Shared,
+    to: &str,
+    turn: &mut Turn,
+) {
+    if audience.blocks(from) {
+        return;
+    }
     for (session, _) in audience.available() {
-        session.push_shared(turn, stanza, to);
+        if !of.blocks(session.handle.jid.as_ref()) {
+            session.push_shared(turn, stanza, to);
+        }
     }
 }
 
@@ -210,7 +250,9 @@ fn tell_of_others(registry: &Registry, handle: &Handle, turn: &mut Turn) {
     let contacts = seen
         .filter_map(|contact| registry.online(&contact.address))
         .filter(|online| online.lets_see(handle.bare.as_str()))
-        .flat_map(Online::available);
+        .filter(|online| !online.blocks(handle.jid.as_ref()))
+        .flat_map(Online::available)
+        .filter(|(session, _)| !own.blocks(session.handle.jid.as_ref()));
     for (_, presence) in others.chain(contacts) {
         session.push_shared(turn, &presence.stanza, handle.jid.as_str());
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use xmpp_core::jid::{Jid, JidRef};
 
 use crate::outbox::{Outbox, Refused, Shared, Turn};
+use crate::services::blocking;
 use crate::storage::Contact;
 
 /// What the router and the task of a connection share about one session. It is there from binding to the end
@@ -47,6 +48,10 @@ pub(crate) struct Session {
     pub(crate) handle: Arc<Handle>,
     /// It has asked for the roster and gets its changes (RFC 6121 §2.1.6).
     pub(crate) interested: bool,
+    /// It has asked for the list of blocked addresses and gets its changes (XEP-0191 §3.2).
+    pub(crate) wants_blocklist: bool,
+    /// It gets copies of what the account's other resources send and receive (XEP-0280).
+    pub(crate) carbons: bool,
     /// Its last available presence; `None` while it is not available.
     pub(crate) presence: Option<Current>,
     /// Whom it has sent directed presence to (RFC 6121 §4.6).
@@ -64,7 +69,19 @@ pub(crate) struct Current {
 /// An account with at least one session.
 pub(crate) struct Online {
     pub(crate) roster: BTreeMap<String, Contact>,
+    /// The version of the roster, which every change replaces (RFC 6121 §2.6).
+    pub(crate) roster_version: String,
+    /// Addresses of any form that the account has blocked (XEP-0191).
+    pub(crate) blocked: BTreeSet<String>,
     pub(crate) sessions: Vec<Session>,
+}
+
+/// What the store keeps of an account that has to be at hand while it is connected.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) roster: Vec<Contact>,
+    pub(crate) roster_version: String,
+    pub(crate) blocked: BTreeSet<String>,
 }
 
 /// All accounts with sessions, by bare address.
@@ -110,19 +127,24 @@ impl Registry {
         self.numbers
     }
 
-    /// Adds a session. `roster` is used if it is the first one of its account.
-    pub(crate) fn add(&mut self, handle: Arc<Handle>, roster: Vec<Contact>) {
+    /// Adds a session. `kept` is used if it is the first one of its account.
+    pub(crate) fn add(&mut self, handle: Arc<Handle>, kept: Kept) {
         let bare = handle.bare.as_str().to_owned();
         let online = self.accounts.entry(bare).or_insert_with(|| Online {
-            roster: roster
+            roster: kept
+                .roster
                 .into_iter()
                 .map(|contact| (contact.address.clone(), contact))
                 .collect(),
+            roster_version: kept.roster_version,
+            blocked: kept.blocked,
             sessions: Vec::with_capacity(1),
         });
         let session = Session {
             handle,
             interested: false,
+            wants_blocklist: false,
+            carbons: false,
             presence: None,
             directed: BTreeSet::new(),
         };
@@ -196,9 +218,14 @@ impl Online {
 
     /// Whether this account lets the owner of a bare address see its presence.
     pub(crate) fn lets_see(&self, bare: &str) -> bool {
-        self.roster
-            .get(bare)
-            .is_some_and(|contact| contact.relation.from)
+        let subscribed = self.roster.get(bare);
+        subscribed.is_some_and(|contact| contact.relation.from)
+            && !blocking::is_listed_text(&self.blocked, bare)
+    }
+
+    /// Whether this account has blocked an address (XEP-0191 §6).
+    pub(crate) fn blocks(&self, address: JidRef<'_>) -> bool {
+        blocking::is_listed(&self.blocked, address)
     }
 
     /// The contacts that see this account's presence.

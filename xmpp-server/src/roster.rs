@@ -8,7 +8,7 @@ use xmpp_core::jid::{Jid, JidRef};
 use xmpp_core::ns;
 use xmpp_xml::{ElementRef, FromXml, ToXml, Writer};
 
-use crate::storage::Contact;
+use crate::storage::{Batch, Contact, Store, StoreError};
 
 /// Limits for what one account may keep in its roster.
 #[derive(Clone, Copy, Debug)]
@@ -133,13 +133,37 @@ fn refuse(condition: StanzaCondition, reason: impl Into<Box<str>>) -> StanzaErro
     StanzaError::new(condition).with_text(reason)
 }
 
-/// A roster, or a part of it, on its way to the owner's clients.
-pub(crate) struct Roster<I>(pub(crate) I);
+/// Where the store keeps the version of a roster.
+const VERSION: &str = "roster-version";
 
-impl<'c, I: Iterator<Item = &'c Contact> + Clone> ToXml for Roster<I> {
+/// The version of a roster that never changed.
+const FIRST_VERSION: &str = "0";
+
+/// The version of an account's roster as the store has it (RFC 6121 §2.6).
+pub(crate) fn kept_version(store: &dyn Store, account: &str) -> Result<String, StoreError> {
+    let kept = store.record(account, VERSION, "")?;
+    let text = kept.and_then(|kept| String::from_utf8(kept).ok());
+    Ok(text.unwrap_or_else(|| FIRST_VERSION.to_owned()))
+}
+
+/// Adds the version of a roster to the batch that changes it.
+pub(crate) fn put_version(batch: Batch, account: &str, version: &str) -> Batch {
+    batch.put_record(account, VERSION, "", version)
+}
+
+/// A roster, or a part of it, on its way to the owner's clients.
+pub(crate) struct Roster<'v, I> {
+    pub(crate) items: I,
+    /// The version of the whole roster, for those who keep it.
+    pub(crate) version: Option<&'v str>,
+}
+
+impl<'c, I: Iterator<Item = &'c Contact> + Clone> ToXml for Roster<'_, I> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        writer.start("query", ns::ROSTER);
-        self.0
+        writer
+            .start("query", ns::ROSTER)
+            .attribute_opt("ver", self.version);
+        self.items
             .clone()
             .filter(|contact| contact.listed)
             .for_each(|contact| write(contact, writer));
@@ -148,13 +172,19 @@ impl<'c, I: Iterator<Item = &'c Contact> + Clone> ToXml for Roster<I> {
 }
 
 /// The news that an item is gone.
-pub(crate) struct Removed<'c>(pub(crate) &'c str);
+pub(crate) struct Removed<'c> {
+    pub(crate) contact: &'c str,
+    pub(crate) version: &'c str,
+}
 
 impl ToXml for Removed<'_> {
     fn to_xml(&self, writer: &mut Writer<'_>) {
-        writer.start("query", ns::ROSTER).start("item", ns::ROSTER);
         writer
-            .attribute("jid", self.0)
+            .start("query", ns::ROSTER)
+            .attribute("ver", self.version);
+        writer
+            .start("item", ns::ROSTER)
+            .attribute("jid", self.contact)
             .attribute("subscription", "remove")
             .end()
             .end();
@@ -293,7 +323,11 @@ mod tests {
         let mut stranger = Contact::new("mercutio@example.com");
         stranger.relation.pending_in = true;
         let contacts = [romeo, pre, stranger];
-        let written = Element::build(|writer| Roster(contacts.iter()).to_xml(writer)).unwrap();
+        let written = Element::build(|writer| {
+            let (items, version) = (contacts.iter(), None);
+            Roster { items, version }.to_xml(writer);
+        })
+        .unwrap();
         let expected: Element = "<query xmlns='jabber:iq:roster'>\
             <item jid='romeo@example.net' name='Romeo &amp; Co' subscription='from' ask='subscribe'>\
             <group>Friends</group></item>\

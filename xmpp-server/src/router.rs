@@ -4,26 +4,30 @@
 //! is a [`Change`], for [`Router::apply`] to carry out. It decides (pure, in [`exchange`](crate::exchange)), commits,
 //! and only then tells anybody.
 
+mod change;
+mod message;
+pub(crate) mod output;
+mod presence;
+mod request;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 use xmpp_core::error::{StanzaCondition, StanzaError, StreamCondition};
 use xmpp_core::jid::{Jid, JidRef};
 use xmpp_core::ns;
-use xmpp_core::stanza::{
-    Iq, IqBuilder, IqType, Message, MessageType, Presence, PresenceType, Stanza, StanzaKind,
-};
-use xmpp_xml::{ElementRef, Event, Limits, Parser, Scratch, ToXml, Writer, XML_NAMESPACE};
+use xmpp_core::stanza::{IqBuilder, MessageType, Stanza, StanzaKind};
+use xmpp_xml::value::DateTime;
+use xmpp_xml::{Element, ElementRef, Event, Limits, Parser, Scratch, ToXml, Writer};
 
-use crate::delivery::{self, Delivery, Situation};
-use crate::exchange::{Audience, Exchange, Side, Step};
-use crate::outbox::{Outbox, Refused, Shared, Turn};
-use crate::presence;
-use crate::registry::{Handle, Online, Registry};
-use crate::roster::{Removed, Roster, RosterLimits, Wish};
-use crate::service::{self, Asked};
-use crate::storage::{Account, Batch, Contact, Store, StoreError, Writer as StoreWriter};
+use self::output::{push, refuse, store_refusal};
+use crate::outbox::{Outbox, Turn};
+use crate::registry::{Handle, Kept, Online, Registry};
+use crate::roster::{self, RosterLimits, Wish};
+use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
+use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
 /// What a router is told about the server.
@@ -38,6 +42,12 @@ pub(crate) struct Rules {
     pub(crate) roster: RosterLimits,
     pub(crate) requests_need_presence: bool,
     pub(crate) conflict: Conflict,
+    pub(crate) contact_addresses: Vec<(ContactAddress, String)>,
+    /// What an account may have waiting; `None` where nothing is kept.
+    pub(crate) offline: Option<Quota>,
+    pub(crate) blocked: usize,
+    pub(crate) private_bytes: u64,
+    pub(crate) vcard_bytes: usize,
 }
 
 /// What happens when a client asks for a resource that another connection of its account has
@@ -63,13 +73,30 @@ pub(crate) struct Router {
     writer: StoreWriter,
     locks: Locks,
     pushes: AtomicU64,
+    /// The latest time that was given as a stamp.
+    stamps: AtomicU64,
+    salt: u32,
+    started: std::time::Instant,
 }
 
-/// Something that a stanza asks for and that has to be on the disk before it is answered.
+/// Something that a stanza asks for and that takes the store.
 #[derive(Debug)]
 pub(crate) enum Change {
+    /// Of what two accounts keep about each other.
+    Roster(RosterChange),
+    /// A message for somebody who is not there.
+    Message(Element),
+    /// A resource wants messages from now on.
+    Flood,
+    /// A request that a service answers.
+    Service { answer: AnswerLater, order: Order },
+}
+
+/// What a stanza changes in rosters.
+#[derive(Debug)]
+pub(crate) enum RosterChange {
     /// A roster set, with the id of its IQ.
-    Roster { id: String, wish: Wish },
+    Set { id: String, wish: Wish },
     /// A subscription stanza to a bare address, stamped.
     Subscription {
         request: Request,
@@ -88,6 +115,9 @@ impl Router {
             store,
             locks: Locks::default(),
             pushes: AtomicU64::new(0),
+            stamps: AtomicU64::new(0),
+            salt: salt()?,
+            started: std::time::Instant::now(),
         })
     }
 
@@ -115,16 +145,21 @@ impl Router {
         let bare = account.bare();
         // No roster change may slip in between reading the roster and having it here.
         let _guard = self.locks.lock([bare.as_str(), bare.as_str()]).await;
-        let roster = if self.read().online(bare.as_str()).is_some() {
-            Vec::new()
+        let kept = if self.read().online(bare.as_str()).is_some() {
+            Kept::default()
         } else {
             // It may have been removed since it was authenticated.
             let load = self.load(bare.clone(), |store, bare| {
                 let is_there = store.account(bare.as_str())?.is_some();
-                Ok(is_there.then_some(store.roster(bare.as_str())?))
+                let kept = Kept {
+                    roster: store.roster(bare.as_str())?,
+                    roster_version: roster::kept_version(store, bare.as_str())?,
+                    blocked: blocking::kept(store, bare.as_str())?,
+                };
+                Ok(is_there.then_some(kept))
             });
-            let roster = load.await.map_err(|error| store_refusal(&error))?;
-            roster.ok_or_else(|| StanzaError::new(StanzaCondition::NotAllowed))?
+            let kept = load.await.map_err(|error| store_refusal(&error))?;
+            kept.ok_or_else(|| StanzaError::new(StanzaCondition::NotAllowed))?
         };
 
         let mut turn = Turn::new();
@@ -169,7 +204,7 @@ impl Router {
         let handle = Handle::new(number, jid, Outbox::new(self.rules.outbox_bytes));
         let handle = Arc::new(handle);
         // The new session comes before the old one goes, so that the account stays online.
-        registry.add(Arc::clone(&handle), roster);
+        registry.add(Arc::clone(&handle), kept);
         if let Some(older) = replaced {
             older.outbox.close(&mut turn, StreamCondition::Conflict);
             end(&mut registry, &older, &mut turn);
@@ -177,17 +212,50 @@ impl Router {
         Ok(handle)
     }
 
-    /// A session has ended: everybody who saw it is told, and what did not reach its client goes where it would go
-    /// now, or is answered. `queued` are whole stanzas, of which that many bytes are known to have been written.
+    /// From here on a session can be resumed by this identifier.
+    pub(crate) fn allow_resumption(&self, handle: &Arc<Handle>, id: &str) {
+        self.write().allow_resumption(handle, id);
+    }
+
+    /// The session of that account that is resumed by this identifier.
+    pub(crate) fn resumable(&self, account: &Jid, id: &str) -> Option<Arc<Handle>> {
+        self.read().resumable(account, id).map(Arc::clone)
+    }
+
+    /// A session has ended: everybody who saw it is told, and what did not reach its client goes to another resource,
+    /// is kept, or is answered. `queued` are whole stanzas, of which that many bytes are known to have been written.
     pub(crate) fn leave(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
-        end(&mut self.write(), handle, turn);
+        {
+            let mut registry = self.write();
+            let session = registry.session_mut(handle);
+            let was_available = session.is_some_and(|session| session.presence.is_some());
+            end(&mut registry, handle, turn);
+            if was_available {
+                self.note_departure(&registry, handle, None);
+            }
+        }
         if queued.len() > written {
-            self.bounce(queued, written, turn);
+            self.bounce(handle, queued, written, turn);
         }
     }
 
-    /// Sees to stanzas that were accepted for a client and can no longer be delivered to it.
-    fn bounce(&self, queued: &[u8], written: usize, turn: &mut Turn) {
+    /// A resource is not available any more; if it was the last one, that is kept.
+    fn note_departure(&self, registry: &Registry, handle: &Handle, status: Option<&str>) {
+        let online = registry.online(handle.bare.as_str());
+        if online.is_some_and(|online| online.available().next().is_some()) {
+            return;
+        }
+        let batch = last_activity::departed(handle.bare.as_str(), status);
+        // Nobody waits for it: who asks before it is written learns what was before.
+        self.writer.submit(batch, |outcome| {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a departure was not kept");
+            }
+        });
+    }
+
+    /// Keeps messages that were accepted for a client and can no longer be delivered, and answers what cannot wait.
+    fn bounce(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
         let mut scratch = Scratch::new();
         let mut parser = Parser::new(Limits::new().stanza_bytes(u32::MAX));
         let mut header = Vec::new();
@@ -213,38 +281,27 @@ impl Router {
             let Ok(stanza) = Stanza::parse(element) else {
                 continue;
             };
-            let Some(sender) = stanza.from() else {
+            let is_lost = match &stanza {
+                Stanza::Message(message) => {
+                    message.kind() != MessageType::Headline && !self.restore(handle, message, turn)
+                }
+                Stanza::Iq(iq) => iq.kind().is_request(),
+                Stanza::Presence(_) => false,
+            };
+            let Some(sender) = stanza.from().filter(|_| is_lost) else {
                 continue;
             };
-            let outcome = match &stanza {
-                // As if it were sent now: to another resource, or wherever messages wait (XEP-0198 §4).
-                Stanza::Message(message) if message.kind() != MessageType::Headline => {
-                    let sender = Handle::new(0, sender.to_jid(), Outbox::new(0));
-                    self.message(&sender, message, turn)
-                }
-                Stanza::Iq(iq) if iq.kind().is_request() => accepted(None),
-                _ => Ok(()),
-            };
             let registry = self.read();
-            if let (Err(error), Some(sender)) = (outcome, registry.session(sender)) {
+            if let Some(sender) = registry.session(sender) {
+                let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
                 refuse(&sender.handle, element, &error, turn);
             }
         }
     }
 
-    /// From here on a session can be resumed by this identifier.
-    pub(crate) fn allow_resumption(&self, handle: &Arc<Handle>, id: &str) {
-        self.write().allow_resumption(handle, id);
-    }
-
-    /// The session of that account that is resumed by this identifier.
-    pub(crate) fn resumable(&self, account: &Jid, id: &str) -> Option<Arc<Handle>> {
-        self.read().resumable(account, id).map(Arc::clone)
-    }
-
     /// Asks a client for a sign of life (XEP-0199).
     pub(crate) fn ping(&self, handle: &Handle, turn: &mut Turn) {
-        let id = format!("ping-{}", self.pushes.fetch_add(1, Ordering::Relaxed));
+        let id = self.push_id();
         push(handle, turn, |writer| {
             let iq = IqBuilder::get(&id).from(&self.rules.domain).to(&handle.jid);
             iq.payload(&Ping).to_xml(writer);
@@ -257,6 +314,36 @@ impl Router {
         for session in self.read().sessions() {
             session.handle.outbox.close(&mut turn, condition);
         }
+    }
+
+    /// How long the server has been running.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A stamp that is later than all before.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let now = u64::try_from(unix_time().as_micros()).unwrap_or(u64::MAX);
+        let later = |last: u64| Some(now.max(last.saturating_add(1)));
+        let last = self
+            .stamps
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+        let (Ok(last) | Err(last)) = last;
+        Stamp::of(now.max(last.saturating_add(1)), self.salt)
+    }
+
+    /// An id for something that the server sends to a client unasked.
+    pub(crate) fn push_id(&self) -> String {
+        format!("push-{}", self.pushes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Locks two accounts, which may be the same one, against changes of what is kept of them.
+    pub(crate) async fn lock(&self, accounts: [&str; 2]) -> Guards<'_> {
+        self.locks.lock(accounts).await
+    }
+
+    fn store_writer(&self) -> &StoreWriter {
+        &self.writer
     }
 
     pub(crate) fn session_count(&self) -> usize {
@@ -285,7 +372,7 @@ impl Router {
             return None;
         }
         let result = match Stanza::parse(element) {
-            Ok(Stanza::Message(message)) => self.message(handle, &message, turn).map(|()| None),
+            Ok(Stanza::Message(message)) => self.message(handle, &message, turn),
             Ok(Stanza::Presence(presence)) => self.presence(handle, &presence, turn),
             Ok(Stanza::Iq(iq)) => self.iq(handle, &iq, turn),
             Err(fault) => Err(fault.into()),
@@ -293,291 +380,6 @@ impl Router {
         result.unwrap_or_else(|error| {
             refuse(handle, element, &error, turn);
             None
-        })
-    }
-
-    fn message(
-        &self,
-        handle: &Handle,
-        message: &Message<'_>,
-        turn: &mut Turn,
-    ) -> Result<(), StanzaError> {
-        let bare = handle.bare.as_ref();
-        let to = message.to().unwrap_or(bare);
-        self.expect_local(to)?;
-        let registry = self.read();
-        let online = registry
-            .online(to.to_bare().as_str())
-            .filter(|_| to.local().is_some());
-        let exact = to.resource().and_then(|resource| online?.session(resource));
-        let situation = Situation {
-            full: to.is_full(),
-            matched: exact.is_some(),
-            willing: online.map_or(0, |online| online.willing().count()),
-        };
-        let stamp = [("from", Some(handle.jid.as_str()))];
-        let forward = |buffer: &mut Vec<u8>| forward(buffer, message.element(), &stamp);
-        let delivered = match delivery::decide(message.kind(), situation) {
-            Delivery::Exact => exact.map(|session| session.handle.outbox.push(turn, forward)),
-            Delivery::MostAvailable => online
-                .and_then(Online::most_available)
-                .map(|session| session.handle.outbox.push(turn, forward)),
-            Delivery::Willing => {
-                // Only headlines go to several; nobody is told of those that could not be taken.
-                for (session, _) in online.into_iter().flat_map(Online::willing) {
-                    let _: Result<(), Refused> = session.handle.outbox.push(turn, forward);
-                }
-                return Ok(());
-            }
-            Delivery::Refused => None,
-            Delivery::Ignored => return Ok(()),
-        };
-        accepted(delivered)
-    }
-
-    fn iq(
-        &self,
-        handle: &Arc<Handle>,
-        iq: &Iq<'_>,
-        turn: &mut Turn,
-    ) -> Result<Option<Change>, StanzaError> {
-        let own = handle.bare.as_ref();
-        let to = iq.to().unwrap_or(own);
-        self.expect_local(to)?;
-        if to.local().is_some() && to.is_full() {
-            return self.iq_to_client(handle, iq, to, turn).map(|()| None);
-        }
-        if !iq.kind().is_request() {
-            // Answers to roster pushes, and answers to nothing.
-            return Ok(None);
-        }
-        if to == own {
-            return self.iq_to_own_account(handle, iq, turn);
-        }
-        let is_roster = iq
-            .payload()
-            .is_some_and(|payload| payload.namespace() == ns::ROSTER);
-        let asked = if to.local().is_none() {
-            Asked::Server
-        } else if is_roster {
-            return Err(StanzaError::new(StanzaCondition::Forbidden));
-        } else {
-            let registry = self.read();
-            let visible = registry.online(to.as_str()).map_or_else(
-                || {
-                    registry
-                        .online(own.as_str())
-                        .is_some_and(|own| sees(own, to.as_str()))
-                },
-                |online| online.lets_see(own.as_str()),
-            );
-            Asked::Other { visible }
-        };
-        let answer = service::answer(iq, asked).map_err(StanzaError::new)?;
-        reply(handle, iq, &answer, turn);
-        Ok(None)
-    }
-
-    fn iq_to_client(
-        &self,
-        handle: &Handle,
-        iq: &Iq<'_>,
-        to: JidRef<'_>,
-        turn: &mut Turn,
-    ) -> Result<(), StanzaError> {
-        let registry = self.read();
-        let Some(session) = registry.session(to) else {
-            return if iq.kind().is_request() {
-                accepted(None)
-            } else {
-                Ok(())
-            };
-        };
-        // Who may not see a resource may not ask it either: the answer would show it (RFC 6121 §8.5.3.1).
-        let shown = !self.rules.requests_need_presence
-            || !iq.kind().is_request()
-            || handle.bare == session.handle.bare
-            || session.has_directed_to(handle.jid.as_ref())
-            || registry
-                .online(session.handle.bare.as_str())
-                .is_some_and(|online| online.lets_see(handle.bare.as_str()));
-        if !shown {
-            return accepted(None);
-        }
-        let stamp = [("from", Some(handle.jid.as_str()))];
-        let delivered = session
-            .handle
-            .outbox
-            .push(turn, |buffer| forward(buffer, iq.element(), &stamp));
-        if iq.kind().is_request() {
-            accepted(Some(delivered))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn iq_to_own_account(
-        &self,
-        handle: &Arc<Handle>,
-        iq: &Iq<'_>,
-        turn: &mut Turn,
-    ) -> Result<Option<Change>, StanzaError> {
-        let payload = iq
-            .payload()
-            .filter(|payload| payload.is("query", ns::ROSTER));
-        match (payload, iq.kind()) {
-            (Some(_), IqType::Get) => {
-                let mut registry = self.write();
-                let Some(session) = registry.session_mut(handle) else {
-                    return Ok(None);
-                };
-                session.interested = true;
-                if let Some(online) = registry.online(handle.bare.as_str()) {
-                    reply(handle, iq, &Roster(online.roster.values()), turn);
-                }
-                Ok(None)
-            }
-            (Some(query), _) => {
-                let wish = Wish::read(query, handle.bare.as_ref(), &self.rules.roster)?;
-                Ok(Some(Change::Roster {
-                    id: iq.id().to_owned(),
-                    wish,
-                }))
-            }
-            (None, _) => {
-                let resources: Vec<String> = {
-                    let registry = self.read();
-                    let online = registry.online(handle.bare.as_str());
-                    let available = online.into_iter().flat_map(Online::available);
-                    available
-                        .map(|(session, _)| session.handle.jid.as_str().to_owned())
-                        .collect()
-                };
-                let answer =
-                    service::answer(iq, Asked::Own(&resources)).map_err(StanzaError::new)?;
-                reply(handle, iq, &answer, turn);
-                Ok(None)
-            }
-        }
-    }
-
-    fn presence(
-        &self,
-        handle: &Arc<Handle>,
-        presence: &Presence<'_>,
-        turn: &mut Turn,
-    ) -> Result<Option<Change>, StanzaError> {
-        let element = presence.element();
-        // The address of each receiver is put in when it is delivered.
-        let shared = || {
-            let mut bytes = Vec::new();
-            forward(
-                &mut bytes,
-                element,
-                &[("from", Some(handle.jid.as_str())), ("to", None)],
-            );
-            Shared::new(bytes)
-        };
-        let Some(to) = presence.to() else {
-            match presence.kind() {
-                PresenceType::Available => {
-                    let priority = priority(presence)?;
-                    let mut registry = self.write();
-                    presence::available(&mut registry, handle, shared(), priority, turn);
-                }
-                PresenceType::Unavailable => {
-                    presence::unavailable(&mut self.write(), handle, &shared(), turn);
-                }
-                PresenceType::Error => {}
-                _ => {
-                    return Err(StanzaError::new(StanzaCondition::BadRequest)
-                        .with_text("a subscription stanza has an address"));
-                }
-            }
-            return Ok(None);
-        };
-
-        if let Some(request) = presence.kind().as_str().and_then(Request::from_type) {
-            return self.subscription(handle, presence, request, to).map(Some);
-        }
-        match self.expect_local(to) {
-            Err(error) if presence.kind() == PresenceType::Available => return Err(error),
-            Err(_) => return Ok(None),
-            Ok(()) => {}
-        }
-        match presence.kind() {
-            PresenceType::Probe => {
-                let registry = self.read();
-                if let Some(asker) = registry.session(handle.jid.as_ref()) {
-                    presence::probe(&registry, asker, to, presence.id(), turn);
-                }
-            }
-            PresenceType::Error => {
-                let mut registry = self.write();
-                forget_directed(&mut registry, to, handle);
-                if to.is_full() {
-                    presence::direct(&registry, to, &shared(), turn);
-                }
-            }
-            PresenceType::Unavailable => {
-                let mut registry = self.write();
-                if let Some(session) = registry.session_mut(handle) {
-                    session.directed.remove(&to.to_jid());
-                }
-                forget_directed(&mut registry, to, handle);
-                presence::direct(&registry, to, &shared(), turn);
-            }
-            _ => {
-                let mut registry = self.write();
-                let Some(session) = registry.session_mut(handle) else {
-                    return Ok(None);
-                };
-                let target = to.to_jid();
-                if session.directed.len() >= self.rules.directed
-                    && !session.directed.contains(&target)
-                {
-                    return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
-                        .with_text("directed presence to too many addresses"));
-                }
-                session.directed.insert(target);
-                presence::direct(&registry, to, &shared(), turn);
-            }
-        }
-        Ok(None)
-    }
-
-    fn subscription(
-        &self,
-        handle: &Handle,
-        presence: &Presence<'_>,
-        request: Request,
-        to: JidRef<'_>,
-    ) -> Result<Change, StanzaError> {
-        self.expect_local(to)?;
-        // Subscriptions are between accounts (RFC 6121 §3.1.2).
-        let contact = to.to_bare().to_jid();
-        if contact == handle.bare {
-            return Err(StanzaError::new(StanzaCondition::NotAllowed)
-                .with_text("nobody is a contact of itself"));
-        }
-        let mut bytes = Vec::new();
-        let stamps = [
-            ("from", Some(handle.bare.as_str())),
-            ("to", Some(contact.as_str())),
-        ];
-        forward(&mut bytes, presence.element(), &stamps);
-        if request == Request::Subscribe && bytes.len() > self.rules.request_bytes {
-            return Err(StanzaError::new(StanzaCondition::PolicyViolation)
-                .with_text("the request is too long to be kept"));
-        }
-        let stanza = String::from_utf8(bytes)
-            .map_err(|_| StanzaError::new(StanzaCondition::InternalServerError))?;
-        let id = presence.id().map(str::to_owned);
-        Ok(Change::Subscription {
-            request,
-            contact,
-            id,
-            stanza,
         })
     }
 
@@ -589,245 +391,7 @@ impl Router {
         Err(StanzaError::new(StanzaCondition::RemoteServerNotFound))
     }
 
-    // Changes
-
-    /// Carries out a change: decide, commit, then tell.
-    pub(crate) async fn apply(&self, handle: &Arc<Handle>, change: Change) {
-        let contact = match &change {
-            Change::Roster { wish, .. } => wish.contact().clone(),
-            Change::Subscription { contact, .. } => contact.clone(),
-        };
-        let _guards = self
-            .locks
-            .lock([handle.bare.as_str(), contact.as_str()])
-            .await;
-        let outcome = self.decide_and_commit(handle, &contact, &change).await;
-
-        let mut turn = Turn::new();
-        let error = match outcome {
-            Ok(exchange) => {
-                self.tell(&handle.bare, &contact, exchange, &mut turn);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        match (change, error) {
-            (Change::Roster { id, .. }, None) => {
-                let result = IqBuilder::result(&id).to(&handle.jid);
-                push(handle, &mut turn, |writer| result.to_xml(writer));
-            }
-            (Change::Roster { id, .. }, Some(error)) => {
-                let refusal = IqBuilder::error(&id, &error).to(&handle.jid);
-                push(handle, &mut turn, |writer| refusal.to_xml(writer));
-            }
-            (Change::Subscription { .. }, None) => {}
-            (Change::Subscription { id, contact, .. }, Some(error)) => {
-                push(handle, &mut turn, |writer| {
-                    writer
-                        .start("presence", ns::CLIENT)
-                        .attribute("type", "error");
-                    writer.attribute_opt("id", id.as_deref());
-                    writer.attribute("from", contact.as_str());
-                    writer
-                        .attribute("to", handle.jid.as_str())
-                        .payload(&error)
-                        .end();
-                });
-            }
-        }
-    }
-
-    async fn decide_and_commit<'e>(
-        &self,
-        handle: &'e Handle,
-        contact: &'e Jid,
-        change: &Change,
-    ) -> Result<Exchange<'e>, StanzaError> {
-        let (own, count) = {
-            let registry = self.read();
-            // A session that has been replaced has no say any more.
-            let online = registry
-                .online(handle.bare.as_str())
-                .ok_or_else(|| StanzaError::new(StanzaCondition::ServiceUnavailable))?;
-            (
-                online.roster.get(contact.as_str()).cloned(),
-                online.roster.len(),
-            )
-        };
-        if own.is_none() && count >= self.rules.roster.contacts {
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
-                .with_text("the roster is full"));
-        }
-        let other = self
-            .other_side(handle, contact)
-            .await
-            .map_err(|e| store_refusal(&e))?;
-
-        let mut exchange = Exchange::new(handle.bare.as_ref(), contact.as_ref(), own, other.entry);
-        match change {
-            Change::Roster {
-                wish: Wish::Remove { .. },
-                ..
-            } if !exchange
-                .sender_entry
-                .before
-                .as_ref()
-                .is_some_and(|c| c.listed) =>
-            {
-                return Err(StanzaError::new(StanzaCondition::ItemNotFound));
-            }
-            Change::Roster { wish, .. } => exchange.wish(wish),
-            Change::Subscription {
-                request, stanza, ..
-            } => exchange.request(*request, stanza),
-        }
-        let adds_waiting = exchange.contact_entry.as_ref().is_some_and(|entry| {
-            let waits = |contact: &Contact| contact.request.is_some();
-            entry.after.as_ref().is_some_and(waits) && !entry.before.as_ref().is_some_and(waits)
-        });
-        if adds_waiting && other.waiting >= self.rules.waiting_requests {
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
-                .with_text("too many requests wait there already"));
-        }
-        let batch = exchange.batch();
-        if !batch.is_empty() {
-            self.commit(batch)
-                .await
-                .map_err(|error| store_refusal(&error))?;
-        }
-        Ok(exchange)
-    }
-
-    /// What the contact keeps about the sender, and how many requests wait there.
-    async fn other_side(&self, handle: &Handle, contact: &Jid) -> Result<OtherSide, StoreError> {
-        let is_account = contact.domain() == self.rules.domain.domain()
-            && contact.local().is_some()
-            && contact.is_bare();
-        if !is_account {
-            return Ok(OtherSide {
-                entry: None,
-                waiting: 0,
-            });
-        }
-        let waiting = |contact: &Contact| contact.request.is_some();
-        if let Some(online) = self.read().online(contact.as_str()) {
-            return Ok(OtherSide {
-                entry: Some(online.roster.get(handle.bare.as_str()).cloned()),
-                waiting: online.roster.values().filter(|c| waiting(c)).count(),
-            });
-        }
-        let sender = handle.bare.clone();
-        self.load(contact.clone(), move |store, contact| {
-            if store.account(contact.as_str())?.is_none() {
-                return Ok(OtherSide {
-                    entry: None,
-                    waiting: 0,
-                });
-            }
-            let roster = store.roster(contact.as_str())?;
-            let waiting = roster.iter().filter(|c| waiting(c)).count();
-            let entry = roster
-                .into_iter()
-                .find(|contact| contact.address == sender.as_str());
-            Ok(OtherSide {
-                entry: Some(entry),
-                waiting,
-            })
-        })
-        .await
-    }
-
-    /// Brings the rosters in memory up to what is committed, and takes the steps.
-    fn tell(&self, sender: &Jid, contact: &Jid, exchange: Exchange<'_>, turn: &mut Turn) {
-        let mut registry = self.write();
-        let address = |side: Side| match side {
-            Side::Sender => sender.as_str(),
-            Side::Contact => contact.as_str(),
-        };
-        let sender_entry = exchange.sender_entry.after;
-        let contact_entry = exchange.contact_entry.map(|entry| entry.after);
-        for (side, entry) in [
-            (Side::Sender, Some(&sender_entry)),
-            (Side::Contact, contact_entry.as_ref()),
-        ] {
-            let (Some(online), Some(entry)) = (registry.online_mut(address(side)), entry) else {
-                continue;
-            };
-            let other = address(side.other());
-            match entry {
-                Some(contact) => online.roster.insert(other.to_owned(), contact.clone()),
-                None => online.roster.remove(other),
-            };
-        }
-
-        let registry = &*registry;
-        for step in exchange.steps {
-            match step {
-                Step::Deliver {
-                    to,
-                    audience,
-                    stanza,
-                } => {
-                    let sessions = registry
-                        .online(address(to))
-                        .map_or(&[][..], |o| &o.sessions);
-                    for session in sessions {
-                        let is_meant = match audience {
-                            Audience::Available => session.presence.is_some(),
-                            Audience::Interested => session.interested,
-                        };
-                        if is_meant {
-                            session.push_bytes(turn, stanza.as_bytes());
-                        }
-                    }
-                }
-                Step::Push { to } => {
-                    let entry = match to {
-                        Side::Sender => sender_entry.as_ref(),
-                        Side::Contact => contact_entry.as_ref().and_then(Option::as_ref),
-                    };
-                    self.push_item(registry, address(to), address(to.other()), entry, turn);
-                }
-                Step::Presences { of } => {
-                    presence::introduce(registry, address(of), address(of.other()), turn);
-                }
-                Step::Unavailables { of } => {
-                    presence::withdraw(registry, address(of), address(of.other()), turn);
-                }
-            }
-        }
-    }
-
-    /// Tells the interested resources of an account how an item is now (RFC 6121 §2.1.6).
-    fn push_item(
-        &self,
-        registry: &Registry,
-        owner: &str,
-        contact: &str,
-        entry: Option<&Contact>,
-        turn: &mut Turn,
-    ) {
-        let sessions = registry
-            .online(owner)
-            .map_or(&[][..], |online| &online.sessions);
-        for session in sessions.iter().filter(|session| session.interested) {
-            let id = format!("push-{}", self.pushes.fetch_add(1, Ordering::Relaxed));
-            push(&session.handle, turn, |writer| {
-                let iq = IqBuilder::set(&id).to(&session.handle.jid);
-                match entry.filter(|entry| entry.listed) {
-                    Some(entry) => iq.payload(&Roster(std::iter::once(entry))).to_xml(writer),
-                    None => iq.payload(&Removed(contact)).to_xml(writer),
-                }
-            });
-        }
-    }
-
     // The store
-
-    /// Nobody else changes what the store has of an account until the guard is dropped.
-    pub(crate) async fn lock(&self, bare: &str) -> Option<MutexGuard<'_, ()>> {
-        self.locks.lock([bare, bare]).await.0
-    }
 
     /// Commits without blocking the thread.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -886,13 +450,6 @@ impl Router {
     }
 }
 
-/// What [`Router::other_side`] finds.
-struct OtherSide {
-    /// `None` where there is no account.
-    entry: Option<Option<Contact>>,
-    waiting: usize,
-}
-
 /// The payload of a ping.
 struct Ping;
 
@@ -901,6 +458,8 @@ impl ToXml for Ping {
         writer.empty("ping", ns::PING);
     }
 }
+
+type Guards<'l> = (Option<MutexGuard<'l, ()>>, Option<MutexGuard<'l, ()>>);
 
 /// Locks for accounts whose roster is being changed. There are fewer locks than accounts; two that share one wait
 /// for each other without need, which is rare and harmless.
@@ -914,10 +473,7 @@ impl Default for Locks {
 
 impl Locks {
     /// Locks two accounts, which may be the same one, in an order that all agree on.
-    async fn lock(
-        &self,
-        accounts: [&str; 2],
-    ) -> (Option<MutexGuard<'_, ()>>, Option<MutexGuard<'_, ()>>) {
+    async fn lock(&self, accounts: [&str; 2]) -> Guards<'_> {
         let mut places = accounts.map(|account| self.place(account));
         places.sort_unstable();
         let [first, second] = places;
@@ -945,109 +501,47 @@ impl Locks {
 
 /// A session ends: everybody who saw it is told.
 fn end(registry: &mut Registry, handle: &Handle, turn: &mut Turn) {
-    presence::unavailable(registry, handle, &presence::gone(handle.jid.as_ref()), turn);
+    crate::presence::unavailable(
+        registry,
+        handle,
+        &crate::presence::gone(handle.jid.as_ref()),
+        turn,
+    );
     registry.remove(handle);
 }
 
-fn sees(online: &Online, contact: &str) -> bool {
-    online
-        .roster
-        .get(contact)
-        .is_some_and(|contact| contact.relation.to)
+/// The time since 1970, as far as the system knows it.
+pub(crate) fn unix_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
-/// A target of directed presence that has gone or has complained is forgotten (RFC 6121 §4.6.1).
-fn forget_directed(registry: &mut Registry, sender: JidRef<'_>, target: &Handle) {
-    let handle = registry
-        .session(sender)
-        .map(|session| Arc::clone(&session.handle));
-    if let Some(session) = handle.and_then(|handle| registry.session_mut(&handle)) {
-        session.directed.remove(&target.jid);
-        session.directed.remove(&target.bare);
+/// When something was kept, as the key under which it is kept: later things come later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    micros: u64,
+    salt: u32,
+}
+
+impl Stamp {
+    /// So many microseconds after 1970. The salt is of one run of the server, so that a clock that was set back gives
+    /// no key twice.
+    pub(crate) fn of(micros: u64, salt: u32) -> Self {
+        Self { micros, salt }
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("{:016x}{:08x}", self.micros, self.salt)
+    }
+
+    pub(crate) fn time(&self) -> DateTime {
+        let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
+        // Whole seconds are enough for people, and say less about the machine.
+        DateTime::from_unix(seconds, 0).unwrap_or(DateTime::MAX)
     }
 }
 
-fn priority(presence: &Presence<'_>) -> Result<i8, StanzaError> {
-    let mut elements = presence
-        .element()
-        .children()
-        .filter(|child| child.is("priority", ns::CLIENT));
-    let bad = || {
-        StanzaError::new(StanzaCondition::BadRequest)
-            .with_text("a priority is one number from -128 to 127")
-    };
-    let Some(element) = elements.next() else {
-        return Ok(0);
-    };
-    if elements.next().is_some() {
-        return Err(bad());
-    }
-    element.text().trim().parse().map_err(|_| bad())
-}
-
-/// Writes a stanza of a client as its server passes it on: with other addresses than it claims (RFC 6120
-/// §8.1.2.1), and with the language of the sender's stream where it has none (RFC 6120 §4.7.4).
-fn forward(buffer: &mut Vec<u8>, element: ElementRef<'_>, addresses: &[(&str, Option<&str>)]) {
-    let begin = buffer.len();
-    let mut writer = Writer::in_stream(buffer, ns::CLIENT);
-    writer.forward(element, addresses);
-    if writer.finish().is_err() || element.attribute_ns("lang", XML_NAMESPACE).is_some() {
-        return;
-    }
-    let is_tag = |lang: &str| {
-        lang.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if let Some(lang) = element.lang().filter(|lang| is_tag(lang)) {
-        let name_end = begin.saturating_add(1).saturating_add(element.name().len());
-        let attribute = [b" xml:lang='", lang.as_bytes(), b"'"].concat();
-        if name_end <= buffer.len() {
-            buffer.splice(name_end..name_end, attribute);
-        }
-    }
-}
-
-/// Turns what became of a stanza into what its sender is told.
-fn accepted(delivered: Option<Result<(), Refused>>) -> Result<(), StanzaError> {
-    match delivered {
-        Some(Ok(())) => Ok(()),
-        Some(Err(Refused::Full)) => Err(StanzaError::new(StanzaCondition::ResourceConstraint)),
-        Some(Err(Refused::Gone)) | None => {
-            Err(StanzaError::new(StanzaCondition::ServiceUnavailable))
-        }
-    }
-}
-
-fn store_refusal(error: &StoreError) -> StanzaError {
-    tracing::error!(%error, "the store failed");
-    StanzaError::new(StanzaCondition::InternalServerError)
-        .with_kind(xmpp_core::error::ErrorType::Wait)
-}
-
-fn push(handle: &Handle, turn: &mut Turn, write: impl FnOnce(&mut Writer<'_>)) {
-    // The receiver's own trouble: a full outbox ends its connection.
-    let _: Result<(), Refused> = handle.outbox.push(turn, |buffer| {
-        let mut writer = Writer::in_stream(buffer, ns::CLIENT);
-        write(&mut writer);
-        if let Err(error) = writer.finish() {
-            tracing::error!(%error, "a stanza of the server could not be written");
-        }
-    });
-}
-
-fn reply(handle: &Handle, iq: &Iq<'_>, payload: &dyn ToXml, turn: &mut Turn) {
-    let mut result = IqBuilder::result(iq.id()).to(&handle.jid);
-    if let Some(asked) = iq.to() {
-        result = result.from(asked);
-    }
-    push(handle, turn, |writer| {
-        result.payload(payload).to_xml(writer)
-    });
-}
-
-/// Answers a stanza with an error, unless it is one that is never answered (RFC 6120 §8.3.1).
-fn refuse(handle: &Handle, element: ElementRef<'_>, error: &StanzaError, turn: &mut Turn) {
-    push(handle, turn, |writer| {
-        xmpp_core::stanza::error_reply(element, error, writer);
-    });
+fn salt() -> Result<u32, StoreError> {
+    getrandom::u32().map_err(|error| StoreError::Failed(Arc::new(error)))
 }

@@ -112,6 +112,7 @@ impl Server {
                 .stable_resources(resources)
                 .client_state(true)
                 .announce_limits(true)
+                .announce("ver", ns::ROSTER_VERSIONING)
                 .limits(config.limits)
                 .unauthenticated_bytes(config.unauthenticated_bytes)
                 .authentication_attempts(config.authentication_attempts)

@@ -41,7 +41,7 @@ pub(crate) async fn with_tokens(
     answer: impl FnOnce(&mut FastTokens, DateTime) -> bool,
 ) -> Result<(), StoreError> {
     let time = now()?;
-    let _guard = router.lock(account).await;
+    let _guard = router.lock([account, account]).await;
     let stored = router.load(account.to_owned(), |store, account| {
         let is_there = store.account(account)?.is_some();
         let stored = if is_there {

@@ -134,10 +134,13 @@ fn check_ncname(name: &[u8]) -> Result<(), bool> {
     }
 }
 
-/// Whether this looks like a language tag (RFC 5646 §2.1); the empty one is for no language.
+/// Whether this has the form of a language tag (`xs:language`: RFC 3066 §2.1, wider than RFC 5646 §2.1, which knows the
+/// lengths of each part); the empty one is for no language.
 pub(crate) fn is_language_tag(tag: &str) -> bool {
     let is_part = |part: &str| {
         (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    tag.is_empty() || tag.split('-').all(is_part)
+    let (primary, _) = tag.split_once('-').unwrap_or((tag, ""));
+    let is_language = primary.bytes().all(|byte| byte.is_ascii_alphabetic());
+    tag.is_empty() || is_language && tag.split('-').all(is_part)
 }

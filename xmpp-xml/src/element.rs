@@ -51,11 +51,13 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The local name.
+    #[inline]
     pub fn name(self) -> &'a str {
         local_name(self.qualified_name(), self.node().prefix)
     }
 
     /// The namespace; empty for none.
+    #[inline]
     pub fn namespace(self) -> &'a str {
         self.resolve(self.node().a)
     }
@@ -68,8 +70,17 @@ impl<'a> ElementRef<'a> {
     }
 
     /// Whether this is the expanded name.
+    #[inline]
     pub fn is(self, name: &str, namespace: &str) -> bool {
         self.name() == name && self.namespace() == namespace
+    }
+
+    /// Whether both are in the same namespace. For elements of one document this is mostly known without comparing
+    /// texts, as children lean on the declaration that their parent leans on.
+    #[inline]
+    pub fn shares_namespace_with(self, other: ElementRef<'_>) -> bool {
+        let is_same_document = core::ptr::eq(self.tape, other.tape);
+        is_same_document && self.node().a == other.node().a || self.namespace() == other.namespace()
     }
 
     /// The value of the attribute of this name in no namespace.
@@ -87,6 +98,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The attributes as they were written, without namespace declarations.
+    #[inline]
     pub fn attributes(self) -> Attributes<'a> {
         Attributes {
             element: self,
@@ -126,7 +138,7 @@ impl<'a> ElementRef<'a> {
                 break;
             };
             if node.is_text() {
-                append(&mut text, self.data(node));
+                append(&mut text, data(self.bytes, node));
                 entry = entry.saturating_add(1);
             } else {
                 entry = node.b.max(entry.saturating_add(1));
@@ -230,6 +242,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The name with its prefix, as it was written.
+    #[inline]
     pub(crate) fn qualified_name(self) -> &'a str {
         self.bytes.get(self.node().name_range()).unwrap_or_default()
     }
@@ -434,6 +447,7 @@ impl<'a> ElementRef<'a> {
         parse_owned(&bytes, &unlimited()).unwrap_or_else(|_| Element::placeholder())
     }
 
+    #[inline]
     pub(crate) fn node(self) -> Node {
         self.tape.get(index(self.entry)).copied().unwrap_or(NOTHING)
     }
@@ -521,15 +535,15 @@ impl<'a> ElementRef<'a> {
                 .map_or("", |declaration| declaration.namespace.as_str()),
         }
     }
+}
 
-    /// The decoded text of a text or attribute entry.
-    #[inline]
-    fn data(self, node: Node) -> Cow<'a, str> {
-        let raw = self.bytes.get(node.value_range()).unwrap_or_default();
-        match node.kind {
-            Kind::Attribute | Kind::Text => Cow::Borrowed(raw),
-            kind => decoded(kind, raw),
-        }
+/// The decoded text of a text or attribute entry.
+#[inline]
+fn data(bytes: &str, node: Node) -> Cow<'_, str> {
+    let raw = bytes.get(node.value_range()).unwrap_or_default();
+    match node.kind {
+        Kind::Attribute | Kind::Text => Cow::Borrowed(raw),
+        kind => decoded(kind, raw),
     }
 }
 
@@ -553,6 +567,7 @@ fn decoded(kind: Kind, raw: &str) -> Cow<'_, str> {
     }
 }
 
+#[inline]
 fn local_name(qualified: &str, prefix: u8) -> &str {
     if prefix == 0 {
         return qualified;
@@ -589,32 +604,33 @@ pub(crate) fn parse_owned(bytes: &[u8], limits: &Limits) -> Result<Element, Faul
 /// An attribute of an element.
 #[derive(Clone, Copy)]
 pub struct AttributeRef<'a> {
-    element: ElementRef<'a>,
+    bytes: &'a str,
     node: Node,
-    namespace: u32,
+    namespace: &'a str,
 }
 
 impl<'a> AttributeRef<'a> {
     /// The local name.
+    #[inline]
     pub fn name(self) -> &'a str {
         local_name(self.qualified_name(), self.node.prefix)
     }
 
     /// The namespace; empty for none, as for every attribute without a prefix.
+    #[inline]
     pub fn namespace(self) -> &'a str {
-        self.element.resolve(self.namespace)
+        self.namespace
     }
 
     /// The normalised value (XML 1.0 §3.3.3).
+    #[inline]
     pub fn value(self) -> Cow<'a, str> {
-        self.element.data(self.node)
+        data(self.bytes, self.node)
     }
 
+    #[inline]
     fn qualified_name(self) -> &'a str {
-        self.element
-            .bytes
-            .get(self.node.name_range())
-            .unwrap_or_default()
+        self.bytes.get(self.node.name_range()).unwrap_or_default()
     }
 }
 
@@ -638,6 +654,7 @@ pub struct Attributes<'a> {
 impl<'a> Iterator for Attributes<'a> {
     type Item = AttributeRef<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<AttributeRef<'a>> {
         loop {
             let &node = self.element.tape.get(index(self.entry))?;
@@ -646,16 +663,13 @@ impl<'a> Iterator for Attributes<'a> {
             }
             self.entry = self.entry.saturating_add(1);
             if node.is_attribute() {
-                let mut namespace = NamespaceId::NONE.0;
+                let mut namespace = "";
                 if node.prefix > 0 {
-                    namespace = self
-                        .element
-                        .tape
-                        .get(index(self.entry))
-                        .map_or(namespace, |next| next.a);
+                    let next = self.element.tape.get(index(self.entry));
+                    namespace = next.map_or("", |next| self.element.resolve(next.a));
                 }
                 return Some(AttributeRef {
-                    element: self.element,
+                    bytes: self.element.bytes,
                     node,
                     namespace,
                 });
@@ -675,6 +689,7 @@ pub struct Children<'a> {
 impl<'a> Iterator for Children<'a> {
     type Item = ElementRef<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<ElementRef<'a>> {
         while self.entry < self.end {
             let &node = self.element.tape.get(index(self.entry))?;
@@ -717,7 +732,7 @@ impl<'a> Iterator for Nodes<'a> {
         while self.entry < self.end {
             let &node = self.element.tape.get(index(self.entry))?;
             if node.is_text() {
-                append(&mut text, self.element.data(node));
+                append(&mut text, data(self.element.bytes, node));
                 self.entry = self.entry.saturating_add(1);
                 continue;
             }

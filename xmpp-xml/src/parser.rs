@@ -21,6 +21,8 @@ use crate::tokenizer::{Goal, Progress, Refusal, Tokenizer, Work, complete_text};
 pub struct Scratch {
     work: Work,
     bytes: Vec<u8>,
+    /// For the next construct that is cut: to allocate it each time would cost as much as a short tag.
+    spare: Option<Box<Pending>>,
 }
 
 impl Scratch {
@@ -170,6 +172,7 @@ enum Stage {
 const SHORT: usize = 512;
 
 /// A construct whose end has not arrived.
+#[derive(Default)]
 struct Pending {
     bytes: Vec<u8>,
     work: Work,
@@ -341,17 +344,15 @@ impl Parser {
                         })
                     }
                     None => {
-                        let mut bytes = core::mem::take(&mut scratch.bytes);
-                        bytes.clear();
-                        bytes.extend_from_slice(input);
+                        let mut pending = scratch.spare.take().unwrap_or_default();
+                        pending.bytes = core::mem::take(&mut scratch.bytes);
+                        pending.bytes.clear();
+                        pending.bytes.extend_from_slice(input);
                         *input = &[];
-                        let work = core::mem::take(&mut scratch.work);
-                        self.pending = Some(Box::new(Pending {
-                            bytes,
-                            work,
-                            token,
-                            scan,
-                        }));
+                        pending.work = core::mem::take(&mut scratch.work);
+                        pending.token = token;
+                        pending.scan = scan;
+                        self.pending = Some(pending);
                         Ok(Found::Nothing)
                     }
                 }
@@ -375,8 +376,9 @@ impl Parser {
                 } = &mut *pending;
                 if let Some((unit, length)) = self.unit(work, bytes, token, scan)? {
                     *input = input.get(length.saturating_sub(had)..).unwrap_or_default();
-                    scratch.bytes = pending.bytes;
-                    scratch.work = pending.work;
+                    scratch.bytes = core::mem::take(bytes);
+                    scratch.work = core::mem::take(work);
+                    scratch.spare = Some(pending);
                     return Ok(Found::Unit {
                         unit,
                         length,

@@ -49,6 +49,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    #[inline]
     pub(crate) fn is_attribute(self) -> bool {
         matches!(self.kind, Kind::Attribute | Kind::AttributeEscaped)
     }
@@ -104,6 +105,7 @@ impl Node {
     }
 
     /// Belongs to the start tag before it.
+    #[inline]
     pub(crate) fn is_head(self) -> bool {
         self.is_attribute() || self.is_declaration() || self.kind == Kind::AttributeNamespace
     }
@@ -115,11 +117,13 @@ impl Node {
         )
     }
 
+    #[inline]
     pub(crate) fn name_range(self) -> Range<usize> {
         let start = index(self.start);
         start..start.saturating_add(usize::from(self.name))
     }
 
+    #[inline]
     pub(crate) fn value_range(self) -> Range<usize> {
         let start = index(self.a);
         start..start.saturating_add(index(self.b))

@@ -793,6 +793,7 @@ impl ToXmlText for Duration {
 }
 
 impl FromXmlText<'_> for bool {
+    #[inline]
     fn from_xml_text(text: Cow<'_, str>) -> Result<Self, ValueError> {
         match trim(&text) {
             "true" | "1" => Ok(true),

@@ -3,7 +3,8 @@ use alloc::borrow::Cow;
 use xmpp_xml::value::{DateTime, FromXmlText, ValueError};
 use xmpp_xml::{ElementRef, FromXml, FromXmlError};
 
-use super::{NAMESPACE, Node, flags};
+use super::flags::Flag;
+use super::{NAMESPACE, Node};
 use crate::model::{
     Categories, Date, Decimal, Field, NodeReference, Quality, Reading, StringIds, Time, Value,
 };
@@ -177,19 +178,20 @@ impl<'a> SampleRef<'a> {
 
     /// How many fields there are, readable or not.
     pub(super) fn count(&self) -> usize {
-        self.elements().count()
+        let children = self.element.children();
+        children.filter_map(|child| self.kind_of(child)).count()
     }
 
     /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, FromXmlError>> + use<'a> {
-        self.elements().map(|(child, kind)| read_field(child, kind))
+        let sample = *self;
+        let children = self.element.children();
+        children.filter_map(move |child| Some(read_field(child, sample.kind_of(child)?)))
     }
 
-    fn elements(&self) -> impl Iterator<Item = (ElementRef<'a>, Kind)> + use<'a> {
-        self.element
-            .children()
-            .filter(|child| child.namespace() == NAMESPACE)
-            .filter_map(|child| Some((child, Kind::of(child.name())?)))
+    fn kind_of(&self, child: ElementRef<'_>) -> Option<Kind> {
+        let kind = Kind::of(child.name())?;
+        child.shares_namespace_with(self.element).then_some(kind)
     }
 }
 
@@ -228,53 +230,82 @@ impl Kind {
     }
 }
 
+/// An attribute of a field that is kept as the text it is.
+#[derive(Clone, Copy)]
+enum Text {
+    Name,
+    Value,
+    Unit,
+    DataType,
+    Module,
+}
+
+impl Text {
+    const COUNT: usize = 5;
+}
+
 fn read_field<'a>(element: ElementRef<'a>, kind: Kind) -> Result<Field<'a>, FromXmlError> {
-    let (mut name, mut value, mut unit, mut data_type) = (None, None, None, None);
-    let (mut module, mut string_ids, mut writable) = (None, None, None);
+    // In one place in memory: as variables they would all be moved about at every attribute.
+    let mut texts = [const { None::<Cow<'a, str>> }; Text::COUNT];
+    let (mut string_ids, mut writable) = (None, None);
     let (mut categories, mut quality) = (Categories::NONE, Quality::NONE);
     for attribute in element.attributes() {
         if !attribute.namespace().is_empty() {
             continue;
         }
-        let flag = |text| {
-            bool::from_xml_text(text)
-                .map_err(|error| FromXmlError::attribute(element, attribute.name(), error))
-        };
-        let text = attribute.value();
-        match attribute.name().as_bytes() {
-            b"name" => name = Some(text),
-            b"value" => value = Some(text),
-            b"unit" => unit = Some(text),
-            b"dataType" => data_type = Some(text),
-            b"module" => module = Some(text),
-            // For people only: what makes no sense is dropped, and the field stays.
-            b"stringIds" => string_ids = StringIds::parse(text).ok(),
-            b"writable" => writable = Some(flag(text)?),
-            _ => {
-                let name = attribute.name();
-                if let Some(category) = flags::category(name) {
-                    if flag(text)? {
-                        categories |= category;
-                    }
-                } else if let Some(sign) = flags::quality(name)
-                    && flag(text)?
-                {
-                    quality |= sign;
-                }
+        let (name, text) = (attribute.name(), attribute.value());
+        let place = match name.as_bytes() {
+            b"name" => Text::Name,
+            b"value" => Text::Value,
+            b"unit" => Text::Unit,
+            b"dataType" => Text::DataType,
+            b"module" => Text::Module,
+            b"stringIds" => {
+                // For people only: what makes no sense is dropped, and the field stays.
+                string_ids = StringIds::parse(text).ok();
+                continue;
             }
+            b"writable" => {
+                writable = Some(read_flag(element, name, text)?);
+                continue;
+            }
+            _ => {
+                match Flag::of(name) {
+                    Some(_) if !read_flag(element, name, text)? => {}
+                    Some(Flag::Category(category)) => categories |= category,
+                    Some(Flag::Quality(sign)) => quality |= sign,
+                    None => {}
+                }
+                continue;
+            }
+        };
+        if let Some(place) = texts.get_mut(place as usize) {
+            *place = Some(text);
         }
     }
+    let [name, value, unit, data_type, module] = texts;
     let name = name.ok_or_else(|| FromXmlError::missing_attribute(element, "name"))?;
     let value = value.ok_or_else(|| FromXmlError::missing_attribute(element, "value"))?;
     let value = read_value(kind, value, unit, data_type)
         .map_err(|error| FromXmlError::attribute(element, "value", error))?;
-    let mut field = Field::new(name, value)
-        .categories(categories)
-        .quality(quality);
-    field.writable = writable;
-    field.module = module;
-    field.string_ids = string_ids;
-    Ok(field)
+    Ok(Field {
+        name,
+        value,
+        categories,
+        quality,
+        writable,
+        module,
+        string_ids,
+    })
+}
+
+#[inline]
+fn read_flag(
+    element: ElementRef<'_>,
+    name: &str,
+    text: Cow<'_, str>,
+) -> Result<bool, FromXmlError> {
+    bool::from_xml_text(text).map_err(|error| FromXmlError::attribute(element, name, error))
 }
 
 fn read_value<'a>(

@@ -38,47 +38,50 @@ const QUALITY: [&str; 14] = [
     "invoiceConfirmed",
 ];
 
-/// The category that an attribute of this name stands for.
-pub(super) fn category(name: &str) -> Option<Categories> {
-    Some(match name.as_bytes() {
-        b"momentary" => Categories::MOMENTARY,
-        b"peak" => Categories::PEAK,
-        b"status" => Categories::STATUS,
-        b"computed" => Categories::COMPUTED,
-        // The standard's own example 6 has the longer name.
-        b"identity" | b"identification" => Categories::IDENTITY,
-        b"historicalSecond" => Categories::HISTORICAL_SECOND,
-        b"historicalMinute" => Categories::HISTORICAL_MINUTE,
-        b"historicalHour" => Categories::HISTORICAL_HOUR,
-        b"historicalDay" => Categories::HISTORICAL_DAY,
-        b"historicalWeek" => Categories::HISTORICAL_WEEK,
-        b"historicalMonth" => Categories::HISTORICAL_MONTH,
-        b"historicalQuarter" => Categories::HISTORICAL_QUARTER,
-        b"historicalYear" => Categories::HISTORICAL_YEAR,
-        b"historicalOther" => Categories::HISTORICAL_OTHER,
-        _ => return None,
-    })
+/// What an attribute that is true or false says of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flag {
+    Category(Categories),
+    Quality(Quality),
 }
 
-/// The quality that an attribute of this name stands for.
-pub(super) fn quality(name: &str) -> Option<Quality> {
-    Some(match name.as_bytes() {
-        b"missing" => Quality::MISSING,
-        b"inProgress" => Quality::IN_PROGRESS,
-        b"automaticEstimate" => Quality::AUTOMATIC_ESTIMATE,
-        b"manualEstimate" => Quality::MANUAL_ESTIMATE,
-        b"manualReadout" => Quality::MANUAL_READOUT,
-        b"automaticReadout" => Quality::AUTOMATIC_READOUT,
-        b"timeOffset" => Quality::TIME_OFFSET,
-        b"warning" => Quality::WARNING,
-        b"error" => Quality::ERROR,
-        b"signed" => Quality::SIGNED,
-        b"invoiced" => Quality::INVOICED,
-        b"endOfSeries" => Quality::END_OF_SERIES,
-        b"powerFailure" => Quality::POWER_FAILURE,
-        b"invoiceConfirmed" => Quality::INVOICE_CONFIRMED,
-        _ => return None,
-    })
+impl Flag {
+    /// The flag that an attribute of this name stands for.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        // One decision over all names, as most fields have flags of both kinds.
+        Some(match name.as_bytes() {
+            b"momentary" => Self::Category(Categories::MOMENTARY),
+            b"peak" => Self::Category(Categories::PEAK),
+            b"status" => Self::Category(Categories::STATUS),
+            b"computed" => Self::Category(Categories::COMPUTED),
+            // The standard's own example 6 has the longer name.
+            b"identity" | b"identification" => Self::Category(Categories::IDENTITY),
+            b"historicalSecond" => Self::Category(Categories::HISTORICAL_SECOND),
+            b"historicalMinute" => Self::Category(Categories::HISTORICAL_MINUTE),
+            b"historicalHour" => Self::Category(Categories::HISTORICAL_HOUR),
+            b"historicalDay" => Self::Category(Categories::HISTORICAL_DAY),
+            b"historicalWeek" => Self::Category(Categories::HISTORICAL_WEEK),
+            b"historicalMonth" => Self::Category(Categories::HISTORICAL_MONTH),
+            b"historicalQuarter" => Self::Category(Categories::HISTORICAL_QUARTER),
+            b"historicalYear" => Self::Category(Categories::HISTORICAL_YEAR),
+            b"historicalOther" => Self::Category(Categories::HISTORICAL_OTHER),
+            b"missing" => Self::Quality(Quality::MISSING),
+            b"inProgress" => Self::Quality(Quality::IN_PROGRESS),
+            b"automaticEstimate" => Self::Quality(Quality::AUTOMATIC_ESTIMATE),
+            b"manualEstimate" => Self::Quality(Quality::MANUAL_ESTIMATE),
+            b"manualReadout" => Self::Quality(Quality::MANUAL_READOUT),
+            b"automaticReadout" => Self::Quality(Quality::AUTOMATIC_READOUT),
+            b"timeOffset" => Self::Quality(Quality::TIME_OFFSET),
+            b"warning" => Self::Quality(Quality::WARNING),
+            b"error" => Self::Quality(Quality::ERROR),
+            b"signed" => Self::Quality(Quality::SIGNED),
+            b"invoiced" => Self::Quality(Quality::INVOICED),
+            b"endOfSeries" => Self::Quality(Quality::END_OF_SERIES),
+            b"powerFailure" => Self::Quality(Quality::POWER_FAILURE),
+            b"invoiceConfirmed" => Self::Quality(Quality::INVOICE_CONFIRMED),
+            _ => return None,
+        })
+    }
 }
 
 pub(super) fn write_categories(categories: Categories, writer: &mut Writer<'_>) {
@@ -116,12 +119,12 @@ mod tests {
         for each in Categories::EACH {
             let names: Vec<_> = category_names(each).collect();
             assert_eq!(names.len(), 1);
-            assert_eq!(category(names[0]), Some(each));
+            assert_eq!(Flag::of(names[0]), Some(Flag::Category(each)));
         }
         for each in Quality::EACH {
             let names: Vec<_> = quality_names(each).collect();
             assert_eq!(names.len(), 1);
-            assert_eq!(quality(names[0]), Some(each));
+            assert_eq!(Flag::of(names[0]), Some(Flag::Quality(each)));
         }
     }
 }

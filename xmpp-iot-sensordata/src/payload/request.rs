@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use xmpp_xml::value::{DateTime, FromXmlText};
 use xmpp_xml::{ElementRef, FromXml, FromXmlError, ToXml, Writer};
 
+use super::flags::Flag;
 use super::{NAMESPACE, Node, flags};
 use crate::model::{Categories, NodeReference, ReadoutRequest, Tokens};
 
@@ -87,9 +88,9 @@ fn categories(element: ElementRef<'_>) -> Result<Categories, FromXmlError> {
         let flag = match name {
             "all" => Categories::ALL,
             "historical" => Categories::HISTORICAL,
-            name => match flags::category(name) {
-                Some(category) => category,
-                None => continue,
+            name => match Flag::of(name) {
+                Some(Flag::Category(category)) => category,
+                _ => continue,
             },
         };
         match bool::from_xml_text(attribute.value()) {

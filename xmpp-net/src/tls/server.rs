@@ -8,8 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, ServerConfig};
 use zeroize::Zeroize;
 
@@ -19,14 +18,13 @@ use crate::error::ConfigError;
 /// How a server does TLS: its certificate and key. Make one and clone it, it is shared.
 ///
 /// Clones share the certificate too, so that [`reload`](Self::reload) or [`replace`](Self::replace) on any of them changes
-/// it for all new connections. Those that stand go on undisturbed.
+/// it for all new connections, whose handshakes are full ones the first time. Those that stand go on undisturbed.
 ///
 /// Serves STARTTLS and direct TLS alike. A client that names application protocols (ALPN) must name `xmpp-client` among
 /// them. Sessions may be resumed for 12 hours with tickets whose keys never leave the process.
 #[derive(Clone)]
 pub struct TlsServer {
-    config: Arc<ServerConfig>,
-    certificate: Arc<CurrentCertificate>,
+    current: Arc<RwLock<Identity>>,
     files: Option<Arc<Files>>,
     timeout: Duration,
 }
@@ -64,21 +62,8 @@ impl TlsServer {
     }
 
     fn new(certificate: CertifiedKey, files: Option<Arc<Files>>) -> Result<Self, ConfigError> {
-        let certificate = Arc::new(CurrentCertificate(RwLock::new(Arc::new(certificate))));
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(refused)?
-            .with_no_client_auth()
-            .with_cert_resolver(certificate.clone());
-        // Without it the channel binding of TLS 1.2 proves nothing (RFC 9266 §4.2); RFC 9325 §3.5 demands it anyway.
-        config.require_ems = true;
-        config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
-        // Tickets cost the server no memory, and a stream that lasts needs but one for its next login.
-        config.ticketer = ring::Ticketer::new().map_err(refused)?;
-        config.send_tls13_tickets = 1;
         Ok(Self {
-            config: Arc::new(config),
-            certificate,
+            current: Arc::new(RwLock::new(Identity::new(certificate)?)),
             files,
             timeout: Duration::from_secs(30),
         })
@@ -99,8 +84,7 @@ impl TlsServer {
     /// if this was made from texts.
     pub fn reload(&self) -> Result<(), ConfigError> {
         let files = self.files.as_ref().ok_or(ConfigError::NoFiles)?;
-        self.certificate.set(files.load()?);
-        Ok(())
+        self.set(files.load()?)
     }
 
     /// Uses another certificate chain and key from now on, for all clones.
@@ -108,13 +92,19 @@ impl TlsServer {
     /// # Errors
     /// As [`from_pem`](Self::from_pem); the certificate that was in use stays in use.
     pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), ConfigError> {
-        self.certificate
-            .set(certified_key((chain, None), (key, None))?);
+        self.set(certified_key((chain, None), (key, None))?)
+    }
+
+    fn set(&self, certificate: CertifiedKey) -> Result<(), ConfigError> {
+        let identity = Identity::new(certificate)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = identity;
         Ok(())
     }
 
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
+    /// What the next connection is served with.
+    pub(crate) fn identity(&self) -> Identity {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -139,24 +129,32 @@ impl Files {
     }
 }
 
-/// The certificate in use, which may change while the server runs.
-#[derive(Debug)]
-struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
-
-impl CurrentCertificate {
-    fn set(&self, certificate: CertifiedKey) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
-    }
+/// A certificate, and the configuration that serves it. Tickets belong to it, so that no session outlives the
+/// certificate that it began with: both ends of a resumed one know the same.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) certificate: Arc<CertifiedKey>,
 }
 
-impl ResolvesServerCert for CurrentCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(
-            self.0
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
+impl Identity {
+    fn new(certificate: CertifiedKey) -> Result<Self, ConfigError> {
+        let certificate = Arc::new(certificate);
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.clone())));
+        // Without it the channel binding of TLS 1.2 proves nothing (RFC 9266 §4.2); RFC 9325 §3.5 demands it anyway.
+        config.require_ems = true;
+        config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+        // Tickets cost the server no memory, and a stream that lasts needs but one for its next login.
+        config.ticketer = ring::Ticketer::new().map_err(refused)?;
+        config.send_tls13_tickets = 1;
+        Ok(Self {
+            config: Arc::new(config),
+            certificate,
+        })
     }
 }
 

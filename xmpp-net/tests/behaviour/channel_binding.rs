@@ -34,6 +34,45 @@ async fn no_two_connections_have_the_same_exporter() {
     }
 }
 
+#[tokio::test]
+async fn both_ends_know_the_certificate_that_was_served_whatever_happens_to_it_later() {
+    let authority = Authority::new();
+    let (client, server) = (authority.client(), authority.server(DOMAIN));
+    let (near, _) = pair().await;
+    assert_eq!(near.server_certificate(), None);
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut standing: Vec<(Connection, Connection)> = Vec::new();
+    // Twice the same, once resumed; then, after it was replaced, another, and that again resumed.
+    for (renewed, resumed) in [(false, false), (false, true), (true, false), (false, true)] {
+        if renewed {
+            let other = authority.issue(DOMAIN);
+            server
+                .replace(other.chain.as_bytes(), other.key.as_bytes())
+                .unwrap();
+        }
+        let (near, far) = soon(starttls(&client, &server, DOMAIN)).await;
+        let (mut near, mut far) = (near.unwrap(), far.unwrap());
+        far.write_all(b"ticket").await.unwrap();
+        far.flush().await.unwrap();
+        soon(near.read_exact(&mut [0; 6])).await.unwrap();
+        assert_eq!(near.tls().unwrap().is_resumed(), resumed);
+        let served = far.server_certificate().unwrap();
+        assert_eq!(near.server_certificate(), Some(served));
+        assert_eq!(near.tls().unwrap().peer_certificate(), Some(served));
+        if !resumed {
+            assert!(seen.iter().all(|before| before != served));
+            seen.push(served.to_vec());
+        }
+        assert_eq!(seen.last().map(Vec::as_slice), Some(served));
+        standing.push((near, far));
+    }
+    // The connections that stand know what they began with.
+    for ((near, far), first) in standing.iter().zip([0, 0, 1, 1]) {
+        assert_eq!(far.server_certificate(), Some(seen[first].as_slice()));
+        assert_eq!(near.server_certificate(), far.server_certificate());
+    }
+}
+
 /// Our client with a server on bare rustls, or the other way round, over TLS 1.2.
 async fn over_tls12(ours_is_client: bool) -> (Connection, [u8; 32]) {
     let authority = Authority::new();

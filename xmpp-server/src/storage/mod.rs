@@ -1,4 +1,4 @@
-//! What the server keeps: accounts and rosters, behind one trait.
+//! What the server keeps: accounts, rosters, and the records of its services, behind one trait.
 //!
 //! [`Store`] is blocking and knows nothing of async or of XMPP's rules: it answers questions and makes
 //! [`Batch`]es of changes durable, each wholly or not at all. [`Memory`] is for tests, [`Redb`] is the embedded
@@ -20,6 +20,7 @@
 
 mod memory;
 mod record;
+mod records;
 mod redb;
 mod writer;
 
@@ -27,11 +28,12 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::memory::Memory;
+pub use self::records::{Extent, Overflow, Quota, Record, Span};
 pub use self::redb::Redb;
 pub use self::writer::Writer;
 use crate::subscription::Relation;
 
-/// Where accounts and rosters are kept.
+/// Where accounts, rosters and records are kept.
 ///
 /// Addresses are bare JIDs in their canonical text. Every method may block on a disk.
 pub trait Store: fmt::Debug + Send + Sync {
@@ -66,11 +68,39 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// When the store cannot be read.
     fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// One record of an account: what a service keeps under a key in its collection.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn record(
+        &self,
+        account: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Records of a collection in the order of their keys, or against it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn records(
+        &self,
+        account: &str,
+        collection: &str,
+        span: &Span,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// How much a collection holds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn extent(&self, account: &str, collection: &str) -> Result<Extent, StoreError>;
+
     /// Commits batches in their order and gives one outcome for each, in the same order.
     ///
     /// A batch is written wholly or not at all. When this returns, all batches whose outcome is `Ok` survive
     /// the end of the process and the loss of power. A batch is refused without harm to the others when its
-    /// condition does not hold ([`Batch::create_account`]).
+    /// condition does not hold ([`Batch::create_account`], [`Batch::require_account`], [`Quota`]).
     fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>>;
 }
 
@@ -157,7 +187,9 @@ pub enum Change {
     CreateAccount(Account),
     /// New credentials of an account; the batch is refused if there is no such account.
     ReplaceAccount(Account),
-    /// The account of this address and its roster go away.
+    /// Nothing changes, but the batch is refused if there is no account of this address.
+    RequireAccount(String),
+    /// The account of this address goes away with its roster and records.
     RemoveAccount(String),
     /// A contact is added or replaced.
     PutContact {
@@ -180,6 +212,35 @@ pub enum Change {
         /// The contact's address.
         contact: String,
     },
+    /// A record is added or replaced.
+    PutRecord {
+        /// Whose record.
+        account: String,
+        /// Where it belongs.
+        collection: String,
+        /// Its key and what it holds.
+        record: Record,
+        /// How much the collection may hold; `None` where nothing limits it.
+        quota: Option<Quota>,
+    },
+    /// A record goes away.
+    RemoveRecord {
+        /// Whose record.
+        account: String,
+        /// Where it belongs.
+        collection: String,
+        /// Its key.
+        key: String,
+    },
+    /// The records with lower keys than this go away.
+    RemoveRecordsBefore {
+        /// Whose records.
+        account: String,
+        /// Where they belong.
+        collection: String,
+        /// The lowest key that stays.
+        key: String,
+    },
 }
 
 impl Batch {
@@ -201,7 +262,13 @@ impl Batch {
         self.with(Change::ReplaceAccount(account))
     }
 
-    /// Removes an account and its roster. Nothing happens if there is none.
+    /// The whole batch fails with [`StoreError::NoSuchAccount`] if there is no account of this address.
+    #[must_use]
+    pub fn require_account(self, address: impl Into<String>) -> Self {
+        self.with(Change::RequireAccount(address.into()))
+    }
+
+    /// Removes an account with its roster and records. Nothing happens if there is none.
     #[must_use]
     pub fn remove_account(self, address: impl Into<String>) -> Self {
         self.with(Change::RemoveAccount(address.into()))
@@ -222,6 +289,84 @@ impl Batch {
         self.with(Change::RemoveContact {
             account: account.into(),
             contact: contact.into(),
+        })
+    }
+
+    /// Adds or replaces a record, in a collection that nothing limits.
+    #[must_use]
+    pub fn put_record(
+        self,
+        account: impl Into<String>,
+        collection: impl Into<String>,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.with_record(
+            account.into(),
+            collection.into(),
+            key.into(),
+            value.into(),
+            None,
+        )
+    }
+
+    /// Adds or replaces a record in a collection that may hold only so much.
+    #[must_use]
+    pub fn put_record_within(
+        self,
+        quota: Quota,
+        account: impl Into<String>,
+        collection: impl Into<String>,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
+        let (account, collection) = (account.into(), collection.into());
+        self.with_record(account, collection, key.into(), value.into(), Some(quota))
+    }
+
+    fn with_record(
+        self,
+        account: String,
+        collection: String,
+        key: String,
+        value: Vec<u8>,
+        quota: Option<Quota>,
+    ) -> Self {
+        self.with(Change::PutRecord {
+            account,
+            collection,
+            record: Record { key, value },
+            quota,
+        })
+    }
+
+    /// Removes a record. Nothing happens if there is none.
+    #[must_use]
+    pub fn remove_record(
+        self,
+        account: impl Into<String>,
+        collection: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Self {
+        self.with(Change::RemoveRecord {
+            account: account.into(),
+            collection: collection.into(),
+            key: key.into(),
+        })
+    }
+
+    /// Removes the records of a collection whose keys are lower than this one.
+    #[must_use]
+    pub fn remove_records_before(
+        self,
+        account: impl Into<String>,
+        collection: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Self {
+        self.with(Change::RemoveRecordsBefore {
+            account: account.into(),
+            collection: collection.into(),
+            key: key.into(),
         })
     }
 
@@ -253,44 +398,76 @@ impl Batch {
         &self.changes
     }
 
-    /// Checks the conditions of the batch against the accounts that there are. A store calls this before it
-    /// makes the first change, so that a refused batch leaves no trace.
+    /// Checks the conditions of the batch against the accounts that there are and what their collections hold
+    /// besides the record of a key. A store calls this before it makes the first change, so that a refused batch leaves no trace.
     ///
     /// # Errors
-    /// The refusal, or what `exists` fails with.
+    /// The refusal, or what `exists` and `besides` fail with.
     pub fn check(
         &self,
         mut exists: impl FnMut(&str) -> Result<bool, StoreError>,
+        mut besides: impl FnMut(&str, &str, &str) -> Result<Extent, StoreError>,
     ) -> Result<(), StoreError> {
         for (index, change) in self.changes.iter().enumerate() {
-            let (address, wanted) = match change {
-                Change::CreateAccount(account) => (&account.address, false),
-                Change::ReplaceAccount(account) => (&account.address, true),
-                _ => continue,
-            };
-            // Changes of this batch that come before count as made.
-            let earlier = self
-                .changes
-                .iter()
-                .take(index)
-                .rev()
-                .find_map(|earlier| match earlier {
-                    Change::CreateAccount(account) if account.address == *address => Some(true),
-                    Change::RemoveAccount(removed) if removed == address => Some(false),
-                    _ => None,
-                });
-            let found = match earlier {
-                Some(found) => found,
-                None => exists(address)?,
-            };
-            match (wanted, found) {
-                (false, true) => return Err(StoreError::AccountExists(address.clone())),
-                (true, false) => return Err(StoreError::NoSuchAccount(address.clone())),
+            let earlier = self.changes.get(..index).unwrap_or_default();
+            match change {
+                Change::CreateAccount(Account { address, .. })
+                    if is_there(address, earlier, &mut exists)? =>
+                {
+                    return Err(StoreError::AccountExists(address.clone()));
+                }
+                Change::ReplaceAccount(Account { address, .. })
+                | Change::RequireAccount(address)
+                    if !is_there(address, earlier, &mut exists)? =>
+                {
+                    return Err(StoreError::NoSuchAccount(address.clone()));
+                }
+                Change::PutRecord {
+                    account,
+                    collection,
+                    record,
+                    quota: Some(quota),
+                } if quota.overflow == Overflow::Refuse => {
+                    let mut size = besides(account, collection, &record.key)?;
+                    let sizes = earlier.iter().filter_map(|change| match change {
+                        Change::PutRecord {
+                            account: owner,
+                            collection: place,
+                            record,
+                            ..
+                        } if owner == account && place == collection => {
+                            Some(records::length(&record.value))
+                        }
+                        _ => None,
+                    });
+                    sizes.for_each(|bytes| size.add(bytes));
+                    size.add(records::length(&record.value));
+                    if size.exceeds(quota) {
+                        return Err(StoreError::Full {
+                            account: account.clone(),
+                            collection: collection.clone(),
+                        });
+                    }
+                }
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// Whether there is an account once earlier changes of the batch are made.
+fn is_there(
+    address: &String,
+    earlier: &[Change],
+    exists: &mut impl FnMut(&str) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    let changed = earlier.iter().rev().find_map(|earlier| match earlier {
+        Change::CreateAccount(account) if account.address == *address => Some(true),
+        Change::RemoveAccount(removed) if removed == address => Some(false),
+        _ => None,
+    });
+    changed.map_or_else(|| exists(address), Ok)
 }
 
 /// Why a store did not do what it was asked.
@@ -301,6 +478,13 @@ pub enum StoreError {
     AccountExists(String),
     /// The caller named an account that does not exist.
     NoSuchAccount(String),
+    /// A collection holds as much as it may.
+    Full {
+        /// Whose collection.
+        account: String,
+        /// Its name.
+        collection: String,
+    },
     /// The file is not a store of this server.
     Foreign(String),
     /// The file was written by a later version of this crate.
@@ -325,6 +509,10 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::AccountExists(address) => write!(f, "the account {address} exists already"),
             StoreError::NoSuchAccount(address) => write!(f, "there is no account {address}"),
+            StoreError::Full {
+                account,
+                collection,
+            } => write!(f, "the collection {collection} of {account} is full"),
             StoreError::Foreign(reason) => {
                 write!(f, "the file is not a store of this server: {reason}")
             }

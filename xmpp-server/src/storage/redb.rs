@@ -1,7 +1,8 @@
 //! The embedded store: one file, written by [redb](https://docs.rs/redb).
 //!
-//! Four tables: `xmpp-server` says whose file this is and its schema, `accounts` has credentials by address,
-//! `contacts` has contacts by account and address, `values` has what the server keeps for itself. Why redb: `docs/decisions/0001-embedded-store.md`.
+//! Six tables: `xmpp-server` says whose file this is and its schema, `accounts` has credentials by address,
+//! `contacts` has contacts by account and address, `values` has what the server keeps for itself, `records` has
+//! those of services by account, collection and key, and `extents` how much each collection holds. Why redb: `docs/decisions/0001-embedded-store.md`.
 
 use std::fmt;
 use std::ops::Bound;
@@ -14,16 +15,19 @@ use redb::{
 };
 
 use super::record::{read_account, read_contact, write_account, write_contact};
+use super::records::{self, Extent, Record, Span};
 use super::{Account, Batch, Change, Contact, Store, StoreError};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("xmpp-server");
 const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 const CONTACTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("contacts");
 const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
+const RECORDS: TableDefinition<'_, (&str, &str, &str), &[u8]> = TableDefinition::new("records");
+const EXTENTS: TableDefinition<'_, (&str, &str), (u64, u64)> = TableDefinition::new("extents");
 
 const SCHEMA_KEY: &str = "schema";
 /// Goes up by one when a table or a record changes; older files are brought up to it when they are opened.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 
 /// Bytes of pages kept in memory at most; redb's own default is a gigabyte.
 const CACHE: usize = 64 << 20;
@@ -75,6 +79,8 @@ impl Redb {
         transaction.open_table(ACCOUNTS).map_err(failed)?;
         transaction.open_table(CONTACTS).map_err(failed)?;
         transaction.open_table(VALUES).map_err(failed)?;
+        transaction.open_table(RECORDS).map_err(failed)?;
+        transaction.open_table(EXTENTS).map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 
@@ -98,6 +104,8 @@ impl Redb {
             .map(|schema| schema.value())
         {
             Some(SCHEMA) => Ok(()),
+            // What 2 added are tables, which are empty at first.
+            Some(1) => self.initialise(),
             Some(found) if found > SCHEMA => Err(StoreError::Newer {
                 found,
                 known: SCHEMA,
@@ -119,10 +127,18 @@ impl Redb {
                 accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
                 contacts: transaction.open_table(CONTACTS).map_err(failed)?,
                 values: transaction.open_table(VALUES).map_err(failed)?,
+                records: Records {
+                    records: transaction.open_table(RECORDS).map_err(failed)?,
+                    extents: transaction.open_table(EXTENTS).map_err(failed)?,
+                },
             };
             for batch in batches {
-                let refusal = batch
-                    .check(|address| Ok(tables.accounts.get(address).map_err(failed)?.is_some()));
+                let refusal = batch.check(
+                    |address| Ok(tables.accounts.get(address).map_err(failed)?.is_some()),
+                    |account, collection, key| {
+                        records::besides(&tables.records, (account, collection), key)
+                    },
+                );
                 match refusal {
                     Ok(()) => {
                         batch
@@ -198,6 +214,65 @@ impl Store for Redb {
             .map(|value| value.value().to_vec()))
     }
 
+    fn record(
+        &self,
+        account: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let records = transaction.open_table(RECORDS).map_err(failed)?;
+        let found = records.get((account, collection, key)).map_err(failed)?;
+        Ok(found.map(|value| value.value().to_vec()))
+    }
+
+    fn records(
+        &self,
+        account: &str,
+        collection: &str,
+        span: &Span,
+    ) -> Result<Vec<Record>, StoreError> {
+        if span.is_empty() {
+            return Ok(Vec::new());
+        }
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let records = transaction.open_table(RECORDS).map_err(failed)?;
+        let behind = behind(collection);
+        let start = match span.after.as_deref() {
+            Some(after) => Bound::Excluded((account, collection, after)),
+            None => Bound::Included((account, collection, "")),
+        };
+        let end = match span.before.as_deref() {
+            Some(before) => Bound::Excluded((account, collection, before)),
+            None => Bound::Excluded((account, behind.as_str(), "")),
+        };
+        let mut range = records
+            .range::<(&str, &str, &str)>((start, end))
+            .map_err(failed)?;
+        let mut found = Vec::new();
+        while found.len() < span.limit {
+            let next = if span.backwards {
+                range.next_back()
+            } else {
+                range.next()
+            };
+            let Some(entry) = next else { break };
+            let (key, value) = entry.map_err(failed)?;
+            found.push(Record {
+                key: key.value().2.to_owned(),
+                value: value.value().to_vec(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn extent(&self, account: &str, collection: &str) -> Result<Extent, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let extents = transaction.open_table(EXTENTS).map_err(failed)?;
+        let found = extents.get((account, collection)).map_err(failed)?;
+        Ok(found.map_or_else(Extent::default, |found| extent(found.value())))
+    }
+
     fn commit(&self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
         // An aborted transaction has written nothing, so its error is everyone's.
         self.write(batches)
@@ -215,6 +290,12 @@ struct Tables<'t> {
     accounts: Table<'t, &'static str, &'static [u8]>,
     contacts: Table<'t, (&'static str, &'static str), &'static [u8]>,
     values: Table<'t, &'static str, &'static [u8]>,
+    records: Records<'t>,
+}
+
+struct Records<'t> {
+    records: Table<'t, (&'static str, &'static str, &'static str), &'static [u8]>,
+    extents: Table<'t, (&'static str, &'static str), (u64, u64)>,
 }
 
 impl Tables<'_> {
@@ -229,6 +310,7 @@ impl Tables<'_> {
             Change::RemoveAccount(address) => {
                 self.accounts.remove(address.as_str()).map_err(failed)?;
                 self.remove_roster(address)?;
+                self.records.remove_all(address)?;
             }
             Change::PutContact { account, contact } => {
                 let key = (account.as_str(), contact.address.as_str());
@@ -246,6 +328,10 @@ impl Tables<'_> {
                     .remove((account.as_str(), contact.as_str()))
                     .map_err(failed)?;
             }
+            Change::RequireAccount(_) => {}
+            Change::PutRecord { .. }
+            | Change::RemoveRecord { .. }
+            | Change::RemoveRecordsBefore { .. } => records::apply(&mut self.records, change)?,
         }
         Ok(())
     }
@@ -267,6 +353,93 @@ impl Tables<'_> {
         }
         Ok(())
     }
+}
+
+impl Records<'_> {
+    fn remove_all(&mut self, account: &str) -> Result<(), StoreError> {
+        let behind = behind(account);
+        let (from, to) = ((account, "", ""), (behind.as_str(), "", ""));
+        self.records
+            .retain_in::<(&str, &str, &str), _>(from..to, |_, _| false)
+            .map_err(failed)?;
+        self.extents
+            .retain_in::<(&str, &str), _>((account, "")..(behind.as_str(), ""), |_, _| false)
+            .map_err(failed)
+    }
+}
+
+impl records::Table for Records<'_> {
+    fn bytes_of(
+        &self,
+        (account, collection): (&str, &str),
+        key: &str,
+    ) -> Result<Option<u64>, StoreError> {
+        let found = self
+            .records
+            .get((account, collection, key))
+            .map_err(failed)?;
+        Ok(found.map(|value| records::length(value.value())))
+    }
+
+    fn lowest(
+        &self,
+        (account, collection): (&str, &str),
+    ) -> Result<Option<(String, u64)>, StoreError> {
+        let behind = behind(collection);
+        let span = (account, collection, "")..(account, behind.as_str(), "");
+        let mut range = self
+            .records
+            .range::<(&str, &str, &str)>(span)
+            .map_err(failed)?;
+        let Some(entry) = range.next() else {
+            return Ok(None);
+        };
+        let (key, value) = entry.map_err(failed)?;
+        Ok(Some((
+            key.value().2.to_owned(),
+            records::length(value.value()),
+        )))
+    }
+
+    fn insert(
+        &mut self,
+        (account, collection): (&str, &str),
+        key: &str,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        self.records
+            .insert((account, collection, key), value)
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    fn remove(&mut self, (account, collection): (&str, &str), key: &str) -> Result<(), StoreError> {
+        self.records
+            .remove((account, collection, key))
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    fn extent(&self, collection: (&str, &str)) -> Result<Extent, StoreError> {
+        let found = self.extents.get(collection).map_err(failed)?;
+        Ok(found.map_or_else(Extent::default, |found| extent(found.value())))
+    }
+
+    fn set_extent(&mut self, collection: (&str, &str), extent: Extent) -> Result<(), StoreError> {
+        self.extents
+            .insert(collection, (extent.records, extent.bytes))
+            .map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn extent((records, bytes): (u64, u64)) -> Extent {
+    Extent { records, bytes }
+}
+
+/// The least text that comes after another one: where what belongs to it ends.
+fn behind(text: &str) -> String {
+    format!("{text}\0")
 }
 
 fn open_failed(error: DatabaseError) -> StoreError {

@@ -8,16 +8,22 @@
     clippy::unwrap_used
 )]
 
+mod blocking;
+mod carbons;
+mod end_point;
 mod faults;
 mod inactive;
+mod keeping;
 mod limits;
 mod login;
 mod management;
+mod offline;
 mod one_round_trip;
 mod presence;
 mod rosters;
 mod routing;
 mod server_kill;
+mod services;
 mod storage;
 mod storage_kill;
 mod subscription;

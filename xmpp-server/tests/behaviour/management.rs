@@ -221,8 +221,8 @@ async fn a_session_that_is_not_resumed_in_time_ends_and_its_stanzas_find_their_w
     let session = juliet.lose();
     romeo
         .send(
-            "<message to='juliet@example.com/balcony' type='chat' id='chat'/>\
-             <message to='juliet@example.com/balcony' id='normal'/>\
+            "<message to='juliet@example.com/balcony' type='chat' id='chat'><body>b</body></message>\
+             <message to='juliet@example.com/balcony' type='groupchat' id='group'><body>b</body></message>\
              <message to='juliet@example.com/balcony' type='headline' id='headline'/>\
              <iq to='juliet@example.com/balcony' type='get' id='asked'><ping xmlns='urn:xmpp:ping'/></iq>\
              <presence to='juliet@example.com/balcony'/>",
@@ -241,7 +241,7 @@ async fn a_session_that_is_not_resumed_in_time_ends_and_its_stanzas_find_their_w
         told.iter()
             .find(|s| attribute(s, "id").as_deref() == Some(id))
     };
-    for id in ["normal", "asked"] {
+    for id in ["group", "asked"] {
         assert_eq!(condition(of(id).unwrap()), "service-unavailable", "{id}");
     }
     let mut presences = kinds(&told);
@@ -258,7 +258,7 @@ async fn a_session_that_is_not_resumed_in_time_ends_and_its_stanzas_find_their_w
 
 #[tokio::test]
 async fn a_waiting_session_with_too_much_to_wait_for_ends() {
-    let server = with(config().send_queue_bytes(20_000)).await;
+    let server = with(config().send_queue_bytes(20_000).offline_messages(0, 0)).await;
     let mut romeo = server.client("romeo/orchard").await;
     let session = server.managed("juliet/balcony", None).await.lose();
     let body = "x".repeat(1_000);

@@ -121,7 +121,7 @@ async fn an_account_without_available_resources_answers_like_one_that_does_not_e
     for user in ["juliet", "nobody"] {
         romeo
             .send(&format!(
-                "<message to='{user}@example.com' id='a' type='chat'><body>x</body></message>\
+                "<message to='{user}@example.com' id='a' type='chat'/>\
                  <message to='{user}@example.com/balcony' id='b'><body>x</body></message>\
                  <message to='{user}@example.com' id='c' type='groupchat'><body>x</body></message>\
                  <message to='{user}@example.com' id='d' type='headline'><body>x</body></message>\

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use xmpp_server::storage::{Account, Batch, Contact, Memory, Redb, Store, StoreError, Writer};
+use xmpp_server::storage::{
+    Account, Batch, Contact, Extent, Memory, Overflow, Quota, Redb, Span, Store, StoreError, Writer,
+};
 use xmpp_server::subscription::Relation;
 
 const JULIET: &str = "juliet@example.com";
@@ -35,6 +37,11 @@ for_every_store! {
     a_refused_batch_leaves_no_trace_and_harms_no_other,
     a_batch_sees_its_own_earlier_changes,
     a_value_is_kept_under_its_name,
+    records_are_read_in_order_from_either_end,
+    a_collection_is_its_accounts_alone_and_goes_with_it,
+    a_full_collection_refuses_or_drops_its_oldest_records,
+    records_before_a_key_are_removed,
+    a_batch_for_nobody_is_refused,
 }
 
 fn commit(store: &dyn Store, batch: Batch) -> Result<(), StoreError> {
@@ -181,6 +188,111 @@ fn a_value_is_kept_under_its_name(store: &dyn Store) {
     assert_eq!(store.value("secret").unwrap(), Some(vec![3]));
 }
 
+// Records
+
+fn keys(store: &dyn Store, span: &Span) -> Vec<String> {
+    let records = store.records(JULIET, "notes", span).unwrap();
+    records.into_iter().map(|record| record.key).collect()
+}
+
+fn put(keys: &[&str]) -> Batch {
+    keys.iter().fold(Batch::new(), |batch, key| {
+        batch.put_record(JULIET, "notes", *key, key.as_bytes())
+    })
+}
+
+fn records_are_read_in_order_from_either_end(store: &dyn Store) {
+    commit(store, put(&["c", "a", "d", "b"])).unwrap();
+    assert_eq!(
+        store.record(JULIET, "notes", "b").unwrap(),
+        Some(b"b".to_vec())
+    );
+    assert_eq!(store.record(JULIET, "notes", "x").unwrap(), None);
+    let mut span = Span::first(10);
+    assert_eq!(keys(store, &span), ["a", "b", "c", "d"]);
+    span.after = Some("a".into());
+    span.before = Some("d".into());
+    assert_eq!(keys(store, &span), ["b", "c"]);
+    span.backwards = true;
+    span.limit = 1;
+    assert_eq!(keys(store, &span), ["c"]);
+    span.before = None;
+    assert_eq!(keys(store, &span), ["d"]);
+    span.before = Some("a".into());
+    assert!(keys(store, &span).is_empty());
+    // A key that is replaced counts once.
+    commit(store, put(&["a"])).unwrap();
+    let extent = store.extent(JULIET, "notes").unwrap();
+    assert_eq!((extent.records, extent.bytes), (4, 4));
+    commit(store, Batch::new().remove_record(JULIET, "notes", "a")).unwrap();
+    assert_eq!(keys(store, &Span::first(1)), ["b"]);
+    assert_eq!(store.extent(JULIET, "notes").unwrap().records, 3);
+}
+
+fn a_collection_is_its_accounts_alone_and_goes_with_it(store: &dyn Store) {
+    commit(store, Batch::new().create_account(account(JULIET))).unwrap();
+    let batch = put(&["a"])
+        .put_record(JULIET, "notes2", "a", [1])
+        .put_record(ROMEO, "notes", "r", [1]);
+    commit(store, batch).unwrap();
+    assert_eq!(keys(store, &Span::first(10)), ["a"]);
+    commit(store, Batch::new().remove_account(JULIET)).unwrap();
+    assert!(keys(store, &Span::first(10)).is_empty());
+    assert_eq!(store.record(JULIET, "notes2", "a").unwrap(), None);
+    assert_eq!(store.extent(JULIET, "notes").unwrap(), Extent::default());
+    assert_eq!(store.record(ROMEO, "notes", "r").unwrap(), Some(vec![1]));
+    assert_eq!(store.extent(ROMEO, "notes").unwrap().records, 1);
+}
+
+fn a_full_collection_refuses_or_drops_its_oldest_records(store: &dyn Store) {
+    let put = |key: &str, bytes: usize, overflow| {
+        let quota = Quota {
+            records: 2,
+            bytes: 10,
+            overflow,
+        };
+        Batch::new().put_record_within(quota, JULIET, "notes", key, vec![0; bytes])
+    };
+    commit(store, put("a", 4, Overflow::Refuse)).unwrap();
+    for batch in [
+        put("b", 7, Overflow::Refuse),
+        // Both in one batch are too many.
+        put("b", 1, Overflow::Refuse).with(put("c", 1, Overflow::Refuse).changes()[0].clone()),
+    ] {
+        let error = commit(store, batch).unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+        assert_eq!(keys(store, &Span::first(10)), ["a"]);
+    }
+    commit(store, put("b", 4, Overflow::Refuse)).unwrap();
+    // What is replaced needs no room of its own.
+    commit(store, put("b", 6, Overflow::Refuse)).unwrap();
+    commit(store, put("b", 4, Overflow::Refuse)).unwrap();
+    assert!(commit(store, put("c", 1, Overflow::Refuse)).is_err());
+    commit(store, put("c", 1, Overflow::DropOldest)).unwrap();
+    assert_eq!(keys(store, &Span::first(10)), ["b", "c"]);
+    commit(store, put("d", 10, Overflow::DropOldest)).unwrap();
+    assert_eq!(keys(store, &Span::first(10)), ["d"]);
+    assert_eq!(store.extent(JULIET, "notes").unwrap().bytes, 10);
+}
+
+fn records_before_a_key_are_removed(store: &dyn Store) {
+    commit(store, put(&["a", "b", "c"])).unwrap();
+    let batch = Batch::new().remove_records_before(JULIET, "notes", "c");
+    commit(store, batch).unwrap();
+    assert_eq!(keys(store, &Span::first(10)), ["c"]);
+    assert_eq!(store.extent(JULIET, "notes").unwrap().records, 1);
+}
+
+fn a_batch_for_nobody_is_refused(store: &dyn Store) {
+    let batch = || put(&["a"]).require_account(JULIET);
+    let error = commit(store, batch()).unwrap_err();
+    assert!(matches!(error, StoreError::NoSuchAccount(_)), "{error:?}");
+    assert!(keys(store, &Span::first(10)).is_empty());
+    commit(store, Batch::new().create_account(account(JULIET))).unwrap();
+    commit(store, batch()).unwrap();
+    assert_eq!(keys(store, &Span::first(10)), ["a"]);
+}
+
 // The writer
 
 #[test]
@@ -290,12 +402,35 @@ fn a_store_of_a_later_version_is_refused() {
             error,
             StoreError::Newer {
                 found: 99,
-                known: 1
+                known: 2
             }
         ),
         "{error:?}"
     );
     assert!(error.to_string().contains("later version"));
+}
+
+#[test]
+fn a_store_of_the_first_schema_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Redb::open(path(&folder)).unwrap();
+    commit(&store, Batch::new().create_account(account(JULIET))).unwrap();
+    drop(store);
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("xmpp-server");
+    let records: redb::TableDefinition<'_, (&str, &str, &str), &[u8]> =
+        redb::TableDefinition::new("records");
+    let extents: redb::TableDefinition<'_, (&str, &str), (u64, u64)> =
+        redb::TableDefinition::new("extents");
+    write_foreign(&folder, |transaction| {
+        let mut meta = transaction.open_table(meta).unwrap();
+        meta.insert("schema", 1).unwrap();
+        assert!(transaction.delete_table(records).unwrap());
+        assert!(transaction.delete_table(extents).unwrap());
+    });
+    let store = Redb::open(path(&folder)).unwrap();
+    assert_eq!(store.account(JULIET).unwrap(), Some(account(JULIET)));
+    commit(&store, put(&["a"])).unwrap();
+    assert_eq!(keys(&store, &Span::first(10)), ["a"]);
 }
 
 #[test]

@@ -45,6 +45,25 @@ fn names_and_namespaces_are_resolved() {
 }
 
 #[test]
+fn whether_two_elements_share_a_namespace_does_not_depend_on_their_document() {
+    let one = parse(
+        "<a xmlns='urn:one' xmlns:t='urn:two'><b/><t:c/><d xmlns='urn:one'/><e xmlns=''/></a>",
+    );
+    let shared: Vec<_> = one
+        .root()
+        .children()
+        .map(|child| child.shares_namespace_with(one.root()))
+        .collect();
+    assert_eq!(shared, [true, false, true, false]);
+    // The same numbers on another tape.
+    let (same, other) = (parse("<x xmlns='urn:one'/>"), parse("<x xmlns='urn:two'/>"));
+    assert!(same.root().shares_namespace_with(one.root()));
+    assert!(!other.root().shares_namespace_with(same.root()));
+    let (none, neither) = (parse("<x/>"), parse("<y/>"));
+    assert!(none.root().shares_namespace_with(neither.root()));
+}
+
+#[test]
 fn a_declaration_counts_wherever_it_stands_in_its_tag() {
     let element = parse("<p:a p:b='1' xmlns:p='urn:p'/>");
     assert_eq!(
@@ -137,6 +156,11 @@ fn what_is_no_language_tag_does_not_hide_the_language_around_it() {
         Some("de")
     );
     assert_eq!(lang("<a xml:lang='de-'><b/></a>"), None);
+    assert_eq!(lang("<a xml:lang='1-2'><b/></a>"), None);
+    assert_eq!(
+        lang("<a xml:lang='i-default'><b/></a>").as_deref(),
+        Some("i-default")
+    );
     assert_eq!(
         lang("<a xml:lang='de_CH'><b xml:lang='fr'/></a>").as_deref(),
         Some("fr")
