@@ -553,7 +553,8 @@ impl Task {
     /// When the client has come back by another connection, this one goes (XEP-0198 §5).
     fn give_up_claimed(&mut self) {
         // What the client has sent is carried out first, as it counts as handled.
-        let Some(handle) = self.handle.as_ref().filter(|_| self.errand.is_none()) else {
+        let is_free = self.is_managed && self.errand.is_none();
+        let Some(handle) = self.handle.as_ref().filter(|_| is_free) else {
             return;
         };
         let Some(claim) = handle.outbox.take_claim() else {
