@@ -8,6 +8,7 @@ use xmpp_sasl::{DeriveError, Hash, StoredCredentials};
 
 use crate::router::Router;
 use crate::storage::{Account, Batch, StoreError};
+use crate::tokens;
 
 /// Each account has credentials for these, so that any client finds a mechanism.
 const HASHES: [Hash; 2] = [Hash::Sha1, Hash::Sha256];
@@ -36,16 +37,17 @@ impl Accounts {
             .await?)
     }
 
-    /// Gives an account another password. Who is logged in stays so.
+    /// Gives an account another password. Who is logged in stays so; tokens by which clients log in again are void.
     ///
     /// # Errors
     /// As for [`Accounts::create`], but [`StoreError::NoSuchAccount`] if there is none.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), AccountError> {
         let account = self.derive(user, password).await?;
-        Ok(self
-            .router
-            .commit(Batch::new().replace_account(account))
-            .await?)
+        let address = account.address.clone();
+        let _guard = self.router.lock([&address, &address]).await;
+        let batch = Batch::new().replace_account(account);
+        let batch = batch.put_value(tokens::key(&address), []);
+        Ok(self.router.commit(batch).await?)
     }
 
     /// Removes an account and its roster, and ends its connections. Nothing happens if there is none.

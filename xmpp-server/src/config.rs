@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use xmpp_core::jid::{Jid, JidError};
+use xmpp_core::stream::{FastConfig, ManagementConfig};
 use xmpp_net::TlsServer;
 use xmpp_xml::Limits;
 
+use crate::gate::{GateRules, Rate, Traffic};
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
 use crate::services::ContactAddress;
 use crate::storage::{Overflow, Quota};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a [`Server`](crate::Server) serves and what it allows. Every setter tells its default and its cost.
 #[derive(Clone, Debug)]
@@ -40,6 +44,12 @@ pub struct ServerConfig {
     pub(crate) private_xml_bytes: u64,
     pub(crate) vcard_bytes: usize,
     pub(crate) iterations: u32,
+    pub(crate) resumption: Option<Duration>,
+    pub(crate) acknowledgement_timeout: Duration,
+    pub(crate) tokens: Option<FastConfig>,
+    pub(crate) gate: GateRules,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) ping_timeout: Duration,
 }
 
 impl ServerConfig {
@@ -75,6 +85,19 @@ impl ServerConfig {
             private_xml_bytes: 1 << 18,
             vcard_bytes: 1 << 16,
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
+            resumption: Some(Duration::from_secs(600)),
+            acknowledgement_timeout: Duration::from_secs(60),
+            tokens: Some(FastConfig::new()),
+            gate: GateRules {
+                per_address: Some(1_000),
+                unauthenticated: Some(20_000),
+                failures_per_address: Some(Rate::new(60, MINUTE)),
+                failures_per_account: Some(Rate::new(30, MINUTE)),
+                per_connection: Traffic::default(),
+                per_account: Traffic::default(),
+            },
+            idle_timeout: Some(15 * MINUTE),
+            ping_timeout: MINUTE,
         })
     }
 
@@ -129,14 +152,17 @@ impl ServerConfig {
         self
     }
 
-    /// How many bytes may wait for one client. When there are more its stream ends with `policy-violation`, and those
-    /// whose stanzas do not reach it any more are told so. Default: 4 MiB, of which an idle connection costs nothing.
+    /// How many bytes may wait for one client: until they are written, or, with stream management, until the client has
+    /// acknowledged them or come back for them. When there are more its stream or its waiting session ends with
+    /// `policy-violation`, and those whose stanzas do not reach it any more are told so. Default: 4 MiB, of which an
+    /// idle connection costs nothing.
     pub fn send_queue_bytes(mut self, bytes: usize) -> Self {
         self.send_queue_bytes = bytes;
         self
     }
 
-    /// How many connections one account may have. Default: 32.
+    /// How many sessions one account may have, also those that wait for their client to come back; of these the oldest
+    /// gives way. Default: 32.
     pub fn resources(mut self, count: usize) -> Self {
         self.resources = count;
         self
@@ -231,6 +257,107 @@ impl ServerConfig {
     pub fn iterations(mut self, rounds: u32) -> Self {
         self.iterations = rounds.max(1);
         self
+    }
+
+    /// For how long a session whose connection was lost waits for its client to come back (XEP-0198 §5), in whole
+    /// seconds; a client may ask for less. Meanwhile it counts as available, and what comes for it waits. `None` keeps
+    /// no sessions, stanzas are still acknowledged. Default: 10 minutes. Costs a few kilobytes for each session that
+    /// waits, and [`ServerConfig::send_queue_bytes`] at most.
+    pub fn resumption(mut self, limit: Option<Duration>) -> Self {
+        self.resumption = limit;
+        self
+    }
+
+    /// How long a client with stream management may take to acknowledge what it is asked for; then its connection is
+    /// given up, and its session waits. Default: 60 s.
+    pub fn acknowledgement_timeout(mut self, timeout: Duration) -> Self {
+        self.acknowledgement_timeout = timeout;
+        self
+    }
+
+    /// The tokens by which clients log in again in one round trip and without their password (FAST, XEP-0484), under
+    /// TLS: how long they last and how soon they are replaced; `None` issues and takes none. They are kept in the store,
+    /// of at most 32 installations of clients for one account, until the password is changed. Default:
+    /// [`FastConfig::new`], that is 21 days.
+    pub fn tokens(mut self, tokens: Option<FastConfig>) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// How many connections one address may have; of IPv6 one network of 64 bits. More are closed at once. `None` for any
+    /// number, for load tests and behind a proxy. Default: 1,000, as many devices may share an address.
+    pub fn connections_per_address(mut self, count: Option<usize>) -> Self {
+        self.gate.per_address = count;
+        self
+    }
+
+    /// How many connections may stand that are not authenticated; more are closed at once. Each costs
+    /// [`ServerConfig::unauthenticated_bytes`] at most, for [`ServerConfig::negotiation_timeout`] at most. `None` for any
+    /// number. Default: 20,000.
+    pub fn unauthenticated_connections(mut self, count: Option<usize>) -> Self {
+        self.gate.unauthenticated = count;
+        self
+    }
+
+    /// How often logins from one address may fail; then each is refused with `temporary-auth-failure`, right or wrong,
+    /// until time has passed. `None` for any number. Default: 60 a minute.
+    pub fn failed_logins_per_address(mut self, rate: Option<Rate>) -> Self {
+        self.gate.failures_per_address = rate;
+        self
+    }
+
+    /// The same for one account, whether there is one or not. Whoever guesses at it locks its owner out meanwhile, except
+    /// where that one is connected already. `None` for any number. Default: 30 a minute.
+    pub fn failed_logins_per_account(mut self, rate: Option<Rate>) -> Self {
+        self.gate.failures_per_account = rate;
+        self
+    }
+
+    /// How many stanzas one connection may send: beyond that it is read from more slowly. Default: `None`, as many as it
+    /// likes.
+    pub fn stanza_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_connection.stanzas = rate;
+        self
+    }
+
+    /// The same in bytes, on the wire but without TLS. Default: `None`.
+    pub fn byte_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_connection.bytes = rate;
+        self
+    }
+
+    /// How many stanzas all connections of one account may send together. Default: `None`.
+    pub fn account_stanza_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_account.stanzas = rate;
+        self
+    }
+
+    /// The same in bytes. Default: `None`.
+    pub fn account_byte_rate(mut self, rate: Option<Rate>) -> Self {
+        self.gate.per_account.bytes = rate;
+        self
+    }
+
+    /// How long a client may be silent until it is asked for a sign of life (XEP-0199). `None` never asks. Default: 15
+    /// minutes. Costs a timer for each connection.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How long that sign may take; then the connection is given up. Not longer than the idle timeout. Default: 1 minute.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.ping_timeout = timeout;
+        self
+    }
+
+    pub(crate) fn management(&self) -> ManagementConfig {
+        // What waits for one client is limited in its outbox, which knows of both kinds of stream.
+        ManagementConfig::new()
+            .resumption(self.resumption)
+            .acknowledgement_timeout(Some(self.acknowledgement_timeout))
+            .queue_stanzas(u32::MAX)
+            .queue_bytes(u32::MAX)
     }
 
     fn offline(&self) -> Option<Quota> {

@@ -3,30 +3,40 @@
 //! A task goes round like this: whatever one read brings is handled wholly before anything is written, and all that
 //! waits is written at once. Reading goes into a buffer that the connections of a thread share, so that an idle one
 //! holds none. What has to wait for the store or for TLS is an [`Errand`]; until it is done nothing more is read.
+//!
+//! What is sent to a client with stream management goes through the stream machine, which keeps it until it is
+//! acknowledged; what is sent to others is written past it, as it lies in the outbox.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, Sleep};
 use xmpp_core::error::{StreamCondition, StreamError};
 use xmpp_core::jid::Jid;
-use xmpp_core::stream::{CredentialsAnswer, Event, Stream, Ticket, TlsInfo};
+use xmpp_core::stream::{
+    CredentialsAnswer, Error, Event, ManagedSession, Resumption, State, Stream, Ticket, TlsInfo,
+};
 use xmpp_net::Connection;
 use xmpp_sasl::{ChannelBinding, Condition, Hash};
 use xmpp_xml::Scratch;
 
 use crate::accounts;
+use crate::gate::Admission;
+use crate::hibernation::{Dormant, Surrendered, Unacknowledged};
 use crate::outbox::{Chunk, Turn};
 use crate::registry::Handle;
 use crate::router::Change;
 use crate::server::Shared;
+use crate::storage::{Account, StoreError};
+use crate::tokens;
 
 /// Bytes of one read. A client that sends more than this at once waits for its next turn.
 const READ_BYTES: usize = 16 * 1024;
@@ -52,6 +62,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     connection: Connection,
     is_direct: bool,
+    admission: Admission,
     mut stop: watch::Receiver<bool>,
 ) {
     let peer = connection.peer_address();
@@ -66,6 +77,14 @@ pub(crate) async fn serve(
         stream,
         connection: Some(connection),
         handle: None,
+        is_managed: false,
+        unacknowledged: Unacknowledged::default(),
+        dormant: None,
+        admission: Some(admission),
+        heard: TokioInstant::now(),
+        idle: None,
+        is_pinged: false,
+        paused: None,
         carry: Vec::new(),
         errand: is_direct.then_some(Errand::Tls),
         pending: Pending::default(),
@@ -77,6 +96,7 @@ pub(crate) async fn serve(
     while let Some(errand) = task.next_errand(&mut stop).await {
         task.run(errand).await;
     }
+    task.hibernate().await;
     task.leave();
     task.close().await;
     tracing::debug!(%peer, "disconnected");
@@ -89,6 +109,20 @@ struct Task {
     connection: Option<Connection>,
     /// The session, once a resource is bound.
     handle: Option<Arc<Handle>>,
+    /// The stream counts stanzas (XEP-0198).
+    is_managed: bool,
+    unacknowledged: Unacknowledged,
+    /// What is left when the connection of a session that can be resumed was lost.
+    dormant: Option<Dormant>,
+    /// `None` once there is no connection.
+    admission: Option<Admission>,
+    /// When the client was last heard of.
+    heard: TokioInstant,
+    /// When to see whether it was, and whether it was asked for a sign of life since.
+    idle: Option<TokioInstant>,
+    is_pinged: bool,
+    /// Until when nothing is read, because too much was.
+    paused: Option<TokioInstant>,
     /// What was read and not yet handled.
     carry: Vec<u8>,
     errand: Option<Errand>,
@@ -108,10 +142,20 @@ enum Errand {
         account: Jid,
         hash: Option<Hash>,
     },
+    Tokens {
+        ticket: Ticket,
+        account: Jid,
+        client: Box<str>,
+    },
     Bind {
         ticket: Ticket,
         jid: Jid,
         requested: bool,
+    },
+    Resume {
+        ticket: Ticket,
+        account: Jid,
+        id: Box<str>,
     },
     Change(Change),
 }
@@ -140,7 +184,8 @@ impl Task {
             self.gather();
             let written = self.poll_write(context);
             if self.connection.is_none() {
-                return Poll::Ready(None);
+                // A change that was taken in is carried out whatever becomes of the connection.
+                return Poll::Ready(self.errand.take());
             }
             match &self.errand {
                 // TLS begins behind the last byte in clear text.
@@ -151,7 +196,7 @@ impl Task {
             }
             let is_open = !self.stream.is_closed();
             let mut is_ready = false;
-            if self.errand.is_none() && is_open {
+            if self.errand.is_none() && is_open && self.paused.is_none() {
                 is_ready |= self.poll_read(context).is_ready();
             }
             if let Some(handle) = self.handle.as_ref().filter(|_| is_open) {
@@ -185,7 +230,8 @@ impl Task {
                 self.events();
                 return Poll::Ready(());
             }
-            self.received(&mut lent.scratch, bytes);
+            let stanzas = self.received(&mut lent.scratch, bytes);
+            self.account_for(stanzas, bytes.len());
             Poll::Ready(())
         })
     }
@@ -196,10 +242,22 @@ impl Task {
             return;
         }
         let bytes = std::mem::take(&mut self.carry);
-        LENT.with_borrow_mut(|lent| self.received(&mut lent.scratch, &bytes));
+        let stanzas = LENT.with_borrow_mut(|lent| self.received(&mut lent.scratch, &bytes));
+        self.account_for(stanzas, 0);
     }
 
-    fn received(&mut self, scratch: &mut Scratch, bytes: &[u8]) {
+    /// The client was heard of, and may have to wait before it is again.
+    fn account_for(&mut self, stanzas: u64, bytes: usize) {
+        (self.heard, self.is_pinged) = (TokioInstant::now(), false);
+        if let Some(admission) = &mut self.admission {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.paused = self.paused.max(admission.read(stanzas, bytes, self.heard));
+        }
+    }
+
+    /// Handles what was read, up to an errand; gives how many stanzas there were.
+    fn received(&mut self, scratch: &mut Scratch, bytes: &[u8]) -> u64 {
+        let mut stanzas = 0_u64;
         let now = self.shared.now();
         let mut turn = Turn::new();
         let mut input = bytes;
@@ -207,6 +265,7 @@ impl Task {
             if let Some(stanza) = self.stream.handle_bytes(scratch, &mut input, now)
                 && let Some(handle) = &self.handle
             {
+                stanzas = stanzas.saturating_add(1);
                 let change = self.shared.router.handle(handle, stanza, &mut turn);
                 self.errand = change.map(Errand::Change);
             }
@@ -216,6 +275,7 @@ impl Task {
             }
         }
         self.carry.extend_from_slice(input);
+        stanzas
     }
 
     fn events(&mut self) {
@@ -245,21 +305,179 @@ impl Task {
                         requested,
                     });
                 }
+                Event::Tokens {
+                    ticket,
+                    account,
+                    client,
+                    ..
+                } => {
+                    self.errand = Some(Errand::Tokens {
+                        ticket,
+                        account,
+                        client,
+                    });
+                }
+                Event::ClientState { active } => {
+                    if let Some(handle) = &self.handle {
+                        handle.outbox.set_active(active, &mut Turn::new());
+                    }
+                }
+                Event::Resume {
+                    ticket,
+                    account,
+                    id,
+                } => {
+                    self.errand = Some(Errand::Resume {
+                        ticket,
+                        account,
+                        id,
+                    });
+                }
+                Event::Managed { resumable } => self.managed(resumable),
+                Event::Acknowledged { .. } => self.acknowledged(),
                 Event::Authenticated {
                     account, mechanism, ..
                 } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
+                    if let Some(admission) = &mut self.admission {
+                        admission.authenticated(account.as_str());
+                    }
                 }
-                Event::Established { jid, .. } => tracing::debug!(%jid, "bound"),
+                Event::Established { jid, resumed } => {
+                    tracing::debug!(%jid, resumed, "established");
+                    let limit = self.shared.idle_timeout;
+                    self.idle = limit.and_then(|limit| self.heard.checked_add(limit));
+                }
                 Event::Closed { clean } => tracing::debug!(clean, "the stream was closed"),
-                Event::Failed(error) => tracing::debug!(%error, "the stream has failed"),
+                Event::Failed(error) => self.failed(&error),
                 _ => {}
             }
         }
         if self.stream.is_closed() {
-            self.errand = None;
+            // What was counted as handled is carried out.
+            self.errand
+                .take_if(|errand| !matches!(errand, Errand::Change(_)));
+            (self.idle, self.paused) = (None, None);
             let limit = self.shared.close_timeout;
             self.cut.get_or_insert_with(|| TokioInstant::now() + limit);
+        }
+    }
+
+    // Stream management (XEP-0198)
+
+    fn managed(&mut self, is_resumable: bool) {
+        self.is_managed = true;
+        let session = self.stream.session().filter(|_| is_resumable);
+        if let (Some(handle), Some(id)) = (&self.handle, session.and_then(ManagedSession::id)) {
+            self.shared.router.allow_resumption(handle, id);
+        }
+    }
+
+    fn acknowledged(&mut self) {
+        if let (Some(handle), Some(session)) = (&self.handle, self.stream.session()) {
+            let bytes = self.unacknowledged.acknowledged(session.acknowledged());
+            handle.outbox.done_with(bytes);
+        }
+    }
+
+    /// The stream has failed: if its connection was lost, and not ended, the session may go on.
+    fn failed(&mut self, error: &Error) {
+        tracing::debug!(%error, "the stream has failed");
+        let is_lost = matches!(
+            error,
+            Error::Disconnected(State::Established)
+                | Error::Timeout(State::Established)
+                | Error::Unacknowledged
+        );
+        if is_lost && let Some(session) = self.stream.take_session() {
+            self.keep(session);
+        }
+    }
+
+    fn keep(&mut self, session: ManagedSession) {
+        let max = session.max().filter(|_| session.is_resumable());
+        let until = max.map(|max| TokioInstant::now() + max);
+        self.dormant = Some(Dormant { session, until });
+    }
+
+    /// Waits for the client to come back, as long as its session may be resumed.
+    async fn hibernate(&mut self) {
+        let Some(handle) = self.handle.clone() else {
+            return;
+        };
+        while let Some(until) = self.dormant.as_ref().and_then(|dormant| dormant.until) {
+            tracing::debug!(jid = %handle.jid, "the session waits for its client");
+            // A connection that was lost has nothing more to say.
+            (self.connection, self.admission) = (None, None);
+            (self.carry, self.pending) = (Vec::new(), Pending::default());
+            handle.hibernates.store(true, Ordering::Relaxed);
+            let end = poll_fn(|context| handle.outbox.poll_end(context));
+            if tokio::time::timeout_at(until, end).await.is_err() {
+                return;
+            }
+            let Some(claim) = handle.outbox.take_claim() else {
+                return;
+            };
+            self.surrender(claim);
+        }
+    }
+
+    /// Gives the session to the connection by which its client has come back.
+    fn surrender(&mut self, claim: oneshot::Sender<Surrendered>) {
+        let dormant = self.dormant.take();
+        let until = dormant.as_ref().and_then(|dormant| dormant.until);
+        let session = dormant.map(|dormant| dormant.session);
+        let Some(session) = session.or_else(|| self.stream.take_session()) else {
+            return;
+        };
+        if !session.is_resumable() {
+            return self.keep(session);
+        }
+        let unacknowledged = std::mem::take(&mut self.unacknowledged);
+        let surrendered = Surrendered {
+            session,
+            unacknowledged,
+        };
+        match claim.send(surrendered) {
+            Ok(()) => self.handle = None,
+            Err(surrendered) => {
+                // The newcomer has gone already.
+                self.unacknowledged = surrendered.unacknowledged;
+                self.keep(surrendered.session);
+                if let Some(dormant) = self.dormant.as_mut().filter(|_| until.is_some()) {
+                    dormant.until = until;
+                }
+            }
+        }
+    }
+
+    /// The client asks for a session of before: whoever has it gives it up.
+    async fn resume_session(&mut self, ticket: Ticket, account: &Jid, id: &str) {
+        let found = match self.shared.router.resumable(account, id) {
+            Some(handle) => {
+                let surrender = handle.outbox.claim(&mut Turn::new());
+                surrender
+                    .await
+                    .ok()
+                    .map(|surrendered| (handle, surrendered))
+            }
+            None => None,
+        };
+        let answer = match found {
+            Some((handle, surrendered)) => {
+                handle.hibernates.store(false, Ordering::Relaxed);
+                // Whoever comes back begins active (XEP-0352 §5.2).
+                handle.outbox.set_active(true, &mut Turn::new());
+                (self.handle, self.is_managed) = (Some(handle), true);
+                self.unacknowledged = surrendered.unacknowledged;
+                Resumption::Found(surrendered.session)
+            }
+            None => Resumption::Unknown,
+        };
+        let answered = self.stream.handle_resume(ticket, answer, self.shared.now());
+        if let Err((_, Resumption::Found(session))) = answered {
+            // The stream has ended meanwhile.
+            self.keep(session);
         }
     }
 
@@ -274,15 +492,18 @@ impl Task {
         if let Some(condition) = ending {
             self.end(condition);
         }
+        self.give_up_claimed();
         if !self.pending.is_empty() {
             return;
         }
+        self.send_managed();
         let mut own = Vec::new();
         self.stream.poll_transmit(&mut own);
         let own = (!own.is_empty()).then_some(Chunk::Own(own));
         let queued = self
             .handle
             .as_ref()
+            .filter(|_| !self.is_managed)
             .map(|handle| handle.outbox.take())
             .unwrap_or_default();
         // What the stream has to say itself comes first while it is negotiated, and last when it ends.
@@ -291,6 +512,52 @@ impl Task {
         } else {
             Pending::new(own, queued, None)
         };
+    }
+
+    /// Sends what is queued through the stream, which keeps it until it is acknowledged.
+    fn send_managed(&mut self) {
+        let Some(handle) = self.handle.as_ref().filter(|_| self.is_managed) else {
+            return;
+        };
+        if !self.stream.is_established() {
+            return;
+        }
+        let chunks = handle.outbox.take();
+        let joined;
+        let stanzas = match chunks.as_slice() {
+            [] => return,
+            [chunk] => chunk.bytes(),
+            chunks => {
+                // A stanza may begin in one and end in the next.
+                joined = chunks.iter().fold(Vec::new(), |mut joined, chunk| {
+                    joined.extend_from_slice(chunk.bytes());
+                    joined
+                });
+                &joined
+            }
+        };
+        // An established stream whose queue is as large as may be takes all stanzas.
+        if let Err(error) = self.stream.send_bytes(stanzas) {
+            tracing::error!(%error, "stanzas could not be sent");
+        }
+        if let Some(session) = self.stream.session() {
+            self.unacknowledged.sent(session.sent(), stanzas.len());
+        }
+    }
+
+    /// When the client has come back by another connection, this one goes (XEP-0198 §5).
+    fn give_up_claimed(&mut self) {
+        // What the client has sent is carried out first, as it counts as handled.
+        let Some(handle) = self.handle.as_ref().filter(|_| self.errand.is_none()) else {
+            return;
+        };
+        let Some(claim) = handle.outbox.take_claim() else {
+            return;
+        };
+        if !self.stream.is_closed() {
+            self.end(StreamCondition::Conflict);
+        }
+        self.surrender(claim);
     }
 
     /// Ready when nothing is left to write.
@@ -307,7 +574,7 @@ impl Task {
                 match connection.poll_flush(context) {
                     Poll::Ready(Ok(())) => {
                         if let Some(handle) = &self.handle {
-                            handle.outbox.written(self.pending.queued_bytes());
+                            handle.outbox.done_with(self.pending.queued_bytes());
                         }
                         self.pending = Pending::default();
                         self.stalled = None;
@@ -344,7 +611,8 @@ impl Task {
 
     fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let stream = self.stream.poll_timeout().map(|at| self.shared.at(at));
-        let Some(next) = [stream, self.stalled, self.cut].into_iter().flatten().min() else {
+        let times = [stream, self.stalled, self.cut, self.idle, self.paused];
+        let Some(next) = times.into_iter().flatten().min() else {
             self.timer = None;
             return Poll::Pending;
         };
@@ -366,10 +634,34 @@ impl Task {
             self.stream.handle_disconnected(self.shared.now());
             self.connection = None;
         } else {
+            self.paused.take_if(|until| *until <= now);
+            if self.idle.is_some_and(|due| due <= now) {
+                self.check_idle(now);
+            }
             self.stream.handle_timeout(self.shared.now());
         }
         self.events();
         Poll::Ready(())
+    }
+
+    /// A client that was silent for long is asked for a sign of life, and given up if none comes (RFC 6120 §4.6).
+    fn check_idle(&mut self, now: TokioInstant) {
+        let (Some(limit), Some(handle)) = (self.shared.idle_timeout, &self.handle) else {
+            self.idle = None;
+            return;
+        };
+        let due = self.heard.checked_add(limit);
+        if due.is_none_or(|due| due > now) {
+            self.idle = due;
+        } else if !self.is_pinged {
+            let patience = limit.min(self.shared.ping_timeout);
+            (self.idle, self.is_pinged) = (now.checked_add(patience), true);
+            self.shared.router.ping(handle, &mut Turn::new());
+        } else {
+            tracing::debug!(jid = %handle.jid, "the client gives no sign of life");
+            self.stream.handle_disconnected(self.shared.now());
+            self.connection = None;
+        }
     }
 
     // Errands
@@ -382,10 +674,11 @@ impl Task {
                 account,
                 hash,
             } => {
-                let answer = match self.shared.router.account(account).await {
-                    Ok(Some(account)) => accounts::credentials(&account, hash)
+                let answer = match self.look_up(account).await {
+                    Ok(None) => CredentialsAnswer::Refused(Condition::TemporaryAuthFailure),
+                    Ok(Some(Some(account))) => accounts::credentials(&account, hash)
                         .map_or(CredentialsAnswer::Unknown, CredentialsAnswer::Found),
-                    Ok(None) => CredentialsAnswer::Unknown,
+                    Ok(Some(None)) => CredentialsAnswer::Unknown,
                     Err(error) => {
                         tracing::error!(%error, "an account could not be looked up");
                         CredentialsAnswer::Refused(Condition::TemporaryAuthFailure)
@@ -401,6 +694,16 @@ impl Task {
                 jid,
                 requested,
             } => self.bind(ticket, jid, requested).await,
+            Errand::Tokens {
+                ticket,
+                account,
+                client,
+            } => self.check_tokens(ticket, &account, &client).await,
+            Errand::Resume {
+                ticket,
+                account,
+                id,
+            } => self.resume_session(ticket, &account, &id).await,
             Errand::Change(change) => {
                 if let Some(handle) = &self.handle {
                     self.shared.router.apply(handle, change).await;
@@ -408,6 +711,21 @@ impl Task {
             }
         }
         self.events();
+    }
+
+    /// The account, if there is one; `None` if too many logins have failed.
+    async fn look_up(&mut self, account: Jid) -> Result<Option<Option<Account>>, StoreError> {
+        if !self.may_log_in(&account) {
+            return Ok(None);
+        }
+        self.shared.router.account(account).await.map(Some)
+    }
+
+    fn may_log_in(&self, account: &Jid) -> bool {
+        let admission = self.admission.as_ref();
+        admission.is_none_or(|admission| {
+            admission.is_authenticated() || admission.attempt(account.as_str(), TokioInstant::now())
+        })
     }
 
     async fn start_tls(&mut self) {
@@ -431,6 +749,36 @@ impl Task {
                 tracing::debug!(%error, "the TLS handshake has failed");
                 self.stream.handle_disconnected(self.shared.now());
             }
+        }
+    }
+
+    /// The client logs in with a token, or wants one for the next time (XEP-0484).
+    async fn check_tokens(&mut self, ticket: Ticket, account: &Jid, client: &str) {
+        let (router, now) = (&self.shared.router, self.shared.now());
+        let may_log_in = self.may_log_in(account);
+        let stream = &mut self.stream;
+        let mut is_asked = false;
+        let outcome = tokens::with_tokens(router, account.as_str(), client, |tokens, time| {
+            is_asked = true;
+            // A stream that has ended meanwhile does not know the ticket.
+            let answer = if may_log_in {
+                Ok(tokens)
+            } else {
+                Err(Condition::TemporaryAuthFailure)
+            };
+            let answered = stream.handle_tokens(ticket, answer, time, now);
+            answered.unwrap_or(false)
+        });
+        let Err(error) = outcome.await else {
+            return;
+        };
+        tracing::error!(%error, "tokens could not be kept");
+        if is_asked {
+            // The client must not be told of what is not on the disk.
+            self.end(StreamCondition::InternalServerError);
+        } else if let Ok(time) = "1970-01-01T00:00:00Z".parse() {
+            let answer = Err(Condition::TemporaryAuthFailure);
+            let _ = self.stream.handle_tokens(ticket, answer, time, now);
         }
     }
 
@@ -462,6 +810,7 @@ impl Task {
     // The end
 
     fn end(&mut self, condition: StreamCondition) {
+        self.send_managed();
         let mut error = StreamError::new(condition);
         if condition == StreamCondition::PolicyViolation {
             error = error.with_text("too much waits to be read");
@@ -476,7 +825,18 @@ impl Task {
             return;
         };
         let mut turn = Turn::new();
-        let (mut queued, written) = std::mem::take(&mut self.pending).into_queued();
+        self.stream.handle_disconnected(self.shared.now());
+        let dormant = self.dormant.take().map(|dormant| dormant.session);
+        let session = dormant.or_else(|| self.stream.take_session());
+        let (mut queued, written) = match session {
+            // Whatever was written, what is not acknowledged may not have arrived.
+            Some(session) => {
+                let stanzas = session.unacknowledged();
+                let stanzas = stanzas.flat_map(|stanza| stanza.into_owned());
+                (stanzas.collect(), 0)
+            }
+            None => std::mem::take(&mut self.pending).into_queued(),
+        };
         queued.extend(handle.outbox.shut().iter().flat_map(|chunk| chunk.bytes()));
         self.shared
             .router

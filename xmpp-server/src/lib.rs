@@ -27,7 +27,10 @@
 //! a subscription stanza changes ([`subscription`], and `exchange` for both accounts at once), what a client may
 //! ask of its roster (`roster`). `registry` knows who is connected, `presence` tells them of each other, `router`
 //! brings stanzas to where they belong: it *decides*, *commits* to the store, and only then tells anybody. What the
-//! server answers itself stands in `services`, one file for each extension. `connection` drives one client's stream, `outbox` is what waits for it.
+//! server answers itself stands in `services`, one file for each extension. `connection` drives one client's
+//! stream, `outbox` is what waits for it, `hibernation` is what is left of a session whose connection was lost, `idle`
+//! is what an inactive client need not hear at once, `tokens` is what clients log in with again. `gate` says who is let
+//! in, and how fast.
 //!
 //! # What is promised
 //!
@@ -42,6 +45,9 @@ mod config;
 mod connection;
 mod delivery;
 mod exchange;
+mod gate;
+mod hibernation;
+mod idle;
 mod outbox;
 mod presence;
 mod registry;
@@ -51,9 +57,11 @@ mod server;
 mod services;
 pub mod storage;
 pub mod subscription;
+mod tokens;
 
 pub use accounts::{AccountError, Accounts};
 pub use config::ServerConfig;
+pub use gate::Rate;
 pub use router::Conflict;
 pub use server::{Server, ServerError};
 pub use services::ContactAddress;

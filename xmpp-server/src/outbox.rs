@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::oneshot;
 use xmpp_core::error::StreamCondition;
+
+use crate::hibernation::Surrendered;
+use crate::idle::{self, Held};
 
 /// Stanzas above this many bytes are not copied for each receiver but shared. Below it a copy into the
 /// receiver's buffer costs less than a piece of its own in the write.
@@ -12,7 +16,9 @@ const SHARED_FROM: usize = 1024;
 
 /// The queue of complete stanzas between the router and the task of one connection.
 ///
-/// Anyone may push; only the connection takes. What was taken counts against the limit until it is written.
+/// Anyone may push; only the connection takes. What was taken counts against the limit until it is written, or, on a
+/// managed stream, until the client has acknowledged it. The queue outlives the connection of a session that can be
+/// resumed.
 pub(crate) struct Outbox {
     limit: usize,
     queue: Mutex<Queue>,
@@ -23,9 +29,13 @@ struct Queue {
     chunks: Vec<Chunk>,
     /// What comes after the chunks and is still added to.
     tail: Vec<u8>,
-    /// Bytes in both, and of what was taken and is not yet written.
+    /// What waits while the client is inactive (XEP-0352); `None` while it is active.
+    held: Option<Box<Held>>,
+    /// Bytes in all of them, and of what was taken and is not yet done with.
     bytes: usize,
     end: Option<StreamCondition>,
+    /// Where the session is to go: to another connection, by which the client has come back.
+    claim: Option<oneshot::Sender<Surrendered>>,
     /// Nothing is taken from here any more.
     gone: bool,
     waker: Option<Waker>,
@@ -124,7 +134,7 @@ impl Outbox {
             queue.overflow(turn);
             return Err(Refused::Full);
         }
-        queue.added(added, turn);
+        queue.added(added, before, turn);
         Ok(())
     }
 
@@ -168,7 +178,7 @@ impl Outbox {
             queue.overflow(turn);
             return Err(Refused::Full);
         }
-        if tail.len() < SHARED_FROM {
+        if tail.len() < SHARED_FROM || queue.held.is_some() {
             queue.tail.extend_from_slice(tail);
         } else {
             let from = stanza.bytes.len().saturating_sub(tail.len());
@@ -177,8 +187,20 @@ impl Outbox {
                 .chunks
                 .push(Chunk::Shared(Arc::clone(&stanza.bytes), from));
         }
-        queue.added(added, turn);
+        queue.added(added, before, turn);
         Ok(())
+    }
+
+    /// The client has become active or inactive. What waited for that is queued.
+    pub(crate) fn set_active(&self, active: bool, turn: &mut Turn) {
+        let mut queue = self.queue();
+        if active {
+            queue.release();
+            turn.wakers.extend(queue.waker.take());
+            queue.held = None;
+        } else if queue.held.is_none() {
+            queue.held = Some(Box::default());
+        }
     }
 
     /// Tells the connection to end its stream with this condition, after what is queued. The first call counts.
@@ -195,10 +217,26 @@ impl Outbox {
         self.queue().take()
     }
 
-    /// What was taken has been written.
-    pub(crate) fn written(&self, bytes: usize) {
+    /// What was taken has been written, or acknowledged where that is what counts.
+    pub(crate) fn done_with(&self, bytes: usize) {
         let mut queue = self.queue();
         queue.bytes = queue.bytes.saturating_sub(bytes);
+    }
+
+    /// Asks whoever has the session to give it up. Nothing comes when it has ended.
+    pub(crate) fn claim(&self, turn: &mut Turn) -> oneshot::Receiver<Surrendered> {
+        let (sender, receiver) = oneshot::channel();
+        let mut queue = self.queue();
+        if !queue.gone && queue.end.is_none() {
+            queue.claim = Some(sender);
+            turn.wakers.extend(queue.waker.take());
+        }
+        receiver
+    }
+
+    /// To whom the session is to be given up, if to anyone.
+    pub(crate) fn take_claim(&self) -> Option<oneshot::Sender<Surrendered>> {
+        self.queue().claim.take()
     }
 
     /// The condition with which the stream is to end, once there is one.
@@ -211,23 +249,25 @@ impl Outbox {
         let mut queue = self.queue();
         queue.gone = true;
         queue.waker = None;
+        queue.claim = None;
+        queue.release();
         queue.take()
     }
 
     /// Ready when there is something to take or the stream is to end.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
-        if !queue.chunks.is_empty() || !queue.tail.is_empty() || queue.end.is_some() {
+        if !queue.chunks.is_empty() || !queue.tail.is_empty() || queue.is_over() {
             return Poll::Ready(());
         }
         queue.wake_later(context);
         Poll::Pending
     }
 
-    /// Ready when the stream is to end.
+    /// Ready when the stream is to end, or the session to go elsewhere.
     pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
-        if queue.end.is_some() {
+        if queue.is_over() {
             return Poll::Ready(());
         }
         queue.wake_later(context);
@@ -253,6 +293,11 @@ impl Queue {
         }
     }
 
+    /// Whether the connection has to let go.
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.claim.is_some()
+    }
+
     fn wake_later(&mut self, context: &mut Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(context.waker()),
@@ -271,9 +316,27 @@ impl Queue {
         }
     }
 
-    fn added(&mut self, bytes: usize, turn: &mut Turn) {
+    /// So many bytes were added to the tail, at that place unless they are shared.
+    fn added(&mut self, bytes: usize, place: usize, turn: &mut Turn) {
         self.bytes = self.bytes.saturating_add(bytes);
+        if let Some(held) = &mut self.held {
+            let stanza = self.tail.split_off(place.min(self.tail.len()));
+            if let Some(key) = idle::key(&stanza) {
+                let before = held.hold(key, stanza);
+                self.bytes = self.bytes.saturating_sub(before);
+                return;
+            }
+            self.release();
+            self.tail.extend_from_slice(&stanza);
+        }
         turn.wakers.extend(self.waker.take());
+    }
+
+    /// Queues what waits for the client to become active.
+    fn release(&mut self) {
+        if let Some(held) = &mut self.held {
+            self.tail.append(&mut held.release());
+        }
     }
 
     fn overflow(&mut self, turn: &mut Turn) {
@@ -371,7 +434,7 @@ mod tests {
         let outbox = Outbox::new(10);
         push(&outbox, "12345678").unwrap();
         outbox.take();
-        outbox.written(8);
+        outbox.done_with(8);
         push(&outbox, "12345678").unwrap();
         outbox.take();
         assert_eq!(push(&outbox, "123"), Err(Refused::Full));

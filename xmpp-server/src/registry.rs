@@ -2,7 +2,8 @@
 //! is put into outboxes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use xmpp_core::jid::{Jid, JidRef};
 
@@ -11,7 +12,7 @@ use crate::services::blocking;
 use crate::storage::Contact;
 
 /// What the router and the task of a connection share about one session. It is there from binding to the end
-/// of the connection.
+/// of the connection, or, if the session can be resumed, until it is given up.
 #[derive(Debug)]
 pub(crate) struct Handle {
     /// Tells this session from an earlier or later one of the same address.
@@ -19,6 +20,27 @@ pub(crate) struct Handle {
     pub(crate) jid: Jid,
     pub(crate) bare: Jid,
     pub(crate) outbox: Outbox,
+    /// What its client resumes it by, if it may.
+    pub(crate) resumption: OnceLock<Box<str>>,
+    /// It has no connection and waits for its client to come back.
+    pub(crate) hibernates: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(id: u64, jid: Jid, outbox: Outbox) -> Self {
+        Self {
+            id,
+            bare: jid.bare(),
+            jid,
+            outbox,
+            resumption: OnceLock::new(),
+            hibernates: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_hibernating(&self) -> bool {
+        self.hibernates.load(Ordering::Relaxed)
+    }
 }
 
 /// One bound resource.
@@ -66,6 +88,8 @@ pub(crate) struct Kept {
 #[derive(Default)]
 pub(crate) struct Registry {
     accounts: HashMap<String, Online>,
+    /// Sessions that may be resumed, by what they are resumed by.
+    resumable: HashMap<Box<str>, Arc<Handle>>,
     numbers: u64,
 }
 
@@ -127,8 +151,24 @@ impl Registry {
         online.sessions.push(session);
     }
 
+    /// From here on a session may be resumed by this identifier, which is never used twice.
+    pub(crate) fn allow_resumption(&mut self, handle: &Arc<Handle>, id: &str) {
+        if self.session_mut(handle).is_some() && handle.resumption.set(Box::from(id)).is_ok() {
+            self.resumable.insert(Box::from(id), Arc::clone(handle));
+        }
+    }
+
+    /// The session that is resumed by this identifier. Those of others are none.
+    pub(crate) fn resumable(&self, account: &Jid, id: &str) -> Option<&Arc<Handle>> {
+        let handle = self.resumable.get(id)?;
+        (handle.bare == *account).then_some(handle)
+    }
+
     /// Removes a session, and its account with the last one.
     pub(crate) fn remove(&mut self, handle: &Handle) -> Option<Session> {
+        if let Some(id) = handle.resumption.get() {
+            self.resumable.remove(id);
+        }
         let online = self.accounts.get_mut(handle.bare.as_str())?;
         let place = online
             .sessions
@@ -147,6 +187,12 @@ impl Online {
         self.sessions
             .iter()
             .find(|session| session.handle.jid.resource() == Some(resource))
+    }
+
+    /// The session that has been without a connection for longest; sessions begin in the order of their numbers.
+    pub(crate) fn hibernating(&self) -> Option<&Session> {
+        let hibernating = self.sessions.iter().filter(|s| s.handle.is_hibernating());
+        hibernating.min_by_key(|session| session.handle.id)
     }
 
     /// Sessions that are available.

@@ -18,13 +18,13 @@ use tokio::sync::{Mutex, MutexGuard, oneshot};
 use xmpp_core::error::{StanzaCondition, StanzaError, StreamCondition};
 use xmpp_core::jid::{Jid, JidRef};
 use xmpp_core::ns;
-use xmpp_core::stanza::{MessageType, Stanza, StanzaKind};
+use xmpp_core::stanza::{IqBuilder, MessageType, Stanza, StanzaKind};
 use xmpp_xml::value::DateTime;
-use xmpp_xml::{Element, ElementRef, Event, Limits, Parser, Scratch, Writer};
+use xmpp_xml::{Element, ElementRef, Event, Limits, Parser, Scratch, ToXml, Writer};
 
-use self::output::{refuse, store_refusal};
+use self::output::{push, refuse, store_refusal};
 use crate::outbox::{Outbox, Turn};
-use crate::registry::{Handle, Kept, Registry};
+use crate::registry::{Handle, Kept, Online, Registry};
 use crate::roster::{self, RosterLimits, Wish};
 use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
 use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
@@ -177,20 +177,32 @@ impl Router {
         let older = registry
             .session(jid.as_ref())
             .map(|session| Arc::clone(&session.handle));
-        let replaced = match (older, self.rules.conflict) {
-            (Some(_), Conflict::Refuse) => {
+        // What the server makes up it gives to the same installation of a client only (XEP-0386 §3.2.1), and one that
+        // has lost its connection is not there to be preferred.
+        let is_contested = older
+            .as_ref()
+            .is_some_and(|older| wanted.is_some() && !older.is_hibernating());
+        let mut replaced = match (older, self.rules.conflict) {
+            (Some(_), Conflict::Refuse) if is_contested => {
                 return Err(StanzaError::new(StanzaCondition::Conflict));
             }
-            (Some(_), Conflict::Rename) => {
+            (Some(_), Conflict::Rename) if is_contested => {
                 jid = address(made_up)?;
                 None
             }
             (older, _) => older,
         };
         if replaced.is_none() && count >= self.rules.sessions_per_account {
-            return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
+            // A client that comes back without resuming must not lock its account out.
+            let hibernating = registry.online(bare.as_str()).and_then(Online::hibernating);
+            replaced = hibernating.map(|session| Arc::clone(&session.handle));
+            if replaced.is_none() {
+                return Err(StanzaError::new(StanzaCondition::ResourceConstraint));
+            }
         }
-        let handle = self.handle_for(&mut registry, jid, &bare);
+        let number = registry.number();
+        let handle = Handle::new(number, jid, Outbox::new(self.rules.outbox_bytes));
+        let handle = Arc::new(handle);
         // The new session comes before the old one goes, so that the account stays online.
         registry.add(Arc::clone(&handle), kept);
         if let Some(older) = replaced {
@@ -200,19 +212,18 @@ impl Router {
         Ok(handle)
     }
 
-    fn handle_for(&self, registry: &mut Registry, jid: Jid, bare: &Jid) -> Arc<Handle> {
-        let id = registry.number();
-        let outbox = Outbox::new(self.rules.outbox_bytes);
-        Arc::new(Handle {
-            id,
-            jid,
-            bare: bare.clone(),
-            outbox,
-        })
+    /// From here on a session can be resumed by this identifier.
+    pub(crate) fn allow_resumption(&self, handle: &Arc<Handle>, id: &str) {
+        self.write().allow_resumption(handle, id);
     }
 
-    /// The connection of a session has ended: everybody who saw it is told, and what was not written is answered.
-    /// `queued` are whole stanzas, of which that many bytes were written.
+    /// The session of that account that is resumed by this identifier.
+    pub(crate) fn resumable(&self, account: &Jid, id: &str) -> Option<Arc<Handle>> {
+        self.read().resumable(account, id).map(Arc::clone)
+    }
+
+    /// A session has ended: everybody who saw it is told, and what did not reach its client goes to another resource,
+    /// is kept, or is answered. `queued` are whole stanzas, of which that many bytes are known to have been written.
     pub(crate) fn leave(&self, handle: &Handle, queued: &[u8], written: usize, turn: &mut Turn) {
         {
             let mut registry = self.write();
@@ -288,6 +299,15 @@ impl Router {
         }
     }
 
+    /// Asks a client for a sign of life (XEP-0199).
+    pub(crate) fn ping(&self, handle: &Handle, turn: &mut Turn) {
+        let id = self.push_id();
+        push(handle, turn, |writer| {
+            let iq = IqBuilder::get(&id).from(&self.rules.domain).to(&handle.jid);
+            iq.payload(&Ping).to_xml(writer);
+        });
+    }
+
     /// Asks every connection to end its stream.
     pub(crate) fn close_all(&self, condition: StreamCondition) {
         let mut turn = Turn::new();
@@ -328,6 +348,12 @@ impl Router {
 
     pub(crate) fn session_count(&self) -> usize {
         self.read().sessions().count()
+    }
+
+    pub(crate) fn hibernating_count(&self) -> usize {
+        let registry = self.read();
+        let sessions = registry.sessions();
+        sessions.filter(|s| s.handle.is_hibernating()).count()
     }
 
     // Stanzas
@@ -402,8 +428,9 @@ impl Router {
     pub(crate) async fn remove_account(&self, bare: &Jid) -> Result<(), StoreError> {
         // Neither a login nor a change of its roster may come between.
         let _guards = self.locks.lock([bare.as_str(), bare.as_str()]).await;
-        self.commit(Batch::new().remove_account(bare.as_str()))
-            .await?;
+        let tokens = crate::tokens::key(bare.as_str());
+        let batch = Batch::new().remove_account(bare.as_str());
+        self.commit(batch.put_value(tokens, [])).await?;
         let mut turn = Turn::new();
         let mut registry = self.write();
         let sessions = registry
@@ -420,6 +447,15 @@ impl Router {
             end(&mut registry, &handle, &mut turn);
         }
         Ok(())
+    }
+}
+
+/// The payload of a ping.
+struct Ping;
+
+impl ToXml for Ping {
+    fn to_xml(&self, writer: &mut Writer<'_>) {
+        writer.empty("ping", ns::PING);
     }
 }
 

@@ -14,16 +14,21 @@ use xmpp_core::ns;
 use xmpp_core::stream::{Encryption, ReceiverConfig};
 use xmpp_core::time::Instant;
 use xmpp_net::{Listener, NetError, TlsServer};
-use xmpp_sasl::ServerConfig as SaslConfig;
+use xmpp_sasl::{Mechanism, ServerConfig as SaslConfig};
 
 use crate::accounts::Accounts;
 use crate::config::ServerConfig;
 use crate::connection;
+use crate::gate::Gate;
 use crate::router::Router;
 use crate::storage::{Batch, Store, StoreError};
+use crate::tokens;
 
 /// Under this name the store keeps the bytes from which unknown users get a salt that stays the same.
 const SECRET: &str = "unknown-users";
+
+/// Under this name it keeps those from which installations of clients get a resource that stays the same.
+const RESOURCES: &str = "resources";
 
 /// A running server. Dropping it stops the listeners and cuts its connections; [`Server::shutdown`] ends them well.
 pub struct Server {
@@ -44,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) direct_tls: Arc<ReceiverConfig>,
     pub(crate) close_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) gate: Arc<Gate>,
     entropy: Mutex<Entropy>,
     origin: tokio::time::Instant,
 }
@@ -82,17 +90,37 @@ impl Server {
             return Err(ServerError::NoTls);
         }
         let router = Arc::new(Router::new(config.rules(), store)?);
-        let sasl = SaslConfig::new(secret(&router).await?).unknown_users(config.iterations, 16);
+        let mut mechanisms = vec![
+            Mechanism::ScramSha256Plus,
+            Mechanism::ScramSha1Plus,
+            Mechanism::ScramSha256,
+            Mechanism::ScramSha1,
+        ];
+        if config.tokens.is_some() {
+            mechanisms.extend(tokens::MECHANISMS);
+        }
+        let sasl = SaslConfig::new(secret(&router, SECRET).await?)
+            .unknown_users(config.iterations, 16)
+            .mechanisms(mechanisms);
+        let resources = secret(&router, RESOURCES).await?;
         let receiver = |encryption| {
-            let receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
+            let mut receiver = ReceiverConfig::new(config.domain.clone(), sasl.clone())
                 .encryption(encryption)
                 .announce("sub", ns::PRE_APPROVAL)
+                .management(config.management())
+                .sasl2(true)
+                .stable_resources(resources)
+                .client_state(true)
+                .announce_limits(true)
                 .announce("ver", ns::ROSTER_VERSIONING)
                 .limits(config.limits)
                 .unauthenticated_bytes(config.unauthenticated_bytes)
                 .authentication_attempts(config.authentication_attempts)
                 .negotiation_timeout(config.negotiation_timeout)
                 .close_timeout(config.close_timeout);
+            if let Some(tokens) = &config.tokens {
+                receiver = receiver.fast(tokens.clone());
+            }
             Arc::new(receiver)
         };
         let starttls = if config.plain_text {
@@ -107,6 +135,9 @@ impl Server {
             tls: config.tls,
             close_timeout: config.close_timeout,
             write_timeout: config.write_timeout,
+            idle_timeout: config.idle_timeout,
+            ping_timeout: config.ping_timeout,
+            gate: Arc::new(Gate::new(config.gate)),
             entropy: Mutex::new(Entropy::from_seed(random()?)),
             origin: tokio::time::Instant::now(),
         };
@@ -130,9 +161,15 @@ impl Server {
         &self.accounts
     }
 
-    /// How many clients are connected and have bound a resource.
+    /// How many sessions there are: clients that are connected and have bound a resource, and those that may come back
+    /// to resume theirs.
     pub fn sessions(&self) -> usize {
         self.shared.router.session_count()
+    }
+
+    /// How many of the sessions have no connection and wait for their client.
+    pub fn hibernating(&self) -> usize {
+        self.shared.router.hibernating_count()
     }
 
     /// Listens for clients, which begin in clear text and turn to TLS (STARTTLS; port 5222). Gives the address, which
@@ -177,9 +214,17 @@ impl Server {
                         return;
                     }
                 };
+                let peer = connection.peer_address();
+                let admission = match shared.gate.enter(peer.ip()) {
+                    Ok(admission) => admission,
+                    Err(full) => {
+                        tracing::debug!(%peer, ?full, "a connection too many");
+                        continue;
+                    }
+                };
                 let (shared, stop, running) = (Arc::clone(&shared), stop.clone(), running.clone());
                 tokio::spawn(async move {
-                    connection::serve(shared, connection, is_direct, stop).await;
+                    connection::serve(shared, connection, is_direct, admission, stop).await;
                     drop(running);
                 });
             }
@@ -238,16 +283,14 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The secret of this store's accounts; made at the first start.
-async fn secret(router: &Router) -> Result<[u8; 32], ServerError> {
-    let stored = router.load((), |store, ()| store.value(SECRET)).await?;
+/// A secret that the store keeps under that name; made at the first start.
+async fn secret(router: &Router, name: &'static str) -> Result<[u8; 32], ServerError> {
+    let stored = router.load((), move |store, ()| store.value(name)).await?;
     if let Some(secret) = stored.and_then(|secret| secret.try_into().ok()) {
         return Ok(secret);
     }
     let secret = random()?;
-    router
-        .commit(Batch::new().put_value(SECRET, secret))
-        .await?;
+    router.commit(Batch::new().put_value(name, secret)).await?;
     Ok(secret)
 }
 

@@ -11,7 +11,7 @@ use xmpp_sasl::Credentials;
 use xmpp_server::storage::{Memory, Redb, StoreError};
 use xmpp_server::{AccountError, Conflict, Server, ServerConfig, ServerError};
 
-fn certificate() -> (TlsServer, TlsClient) {
+pub fn certificate() -> (TlsServer, TlsClient) {
     let certified = rcgen::generate_simple_self_signed([DOMAIN.to_owned()]).unwrap();
     let chain = certified.cert.pem();
     let server = TlsServer::from_pem(

@@ -8,7 +8,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xmpp_core::entropy::Entropy;
-use xmpp_core::stream::{Encryption, Error, Event, InitiatorConfig, Stream, TlsInfo};
+use xmpp_core::stream::{
+    Encryption, Error, Event, FastToken, InitiatorConfig, ManagedSession, ManagementConfig, Stream,
+    TlsInfo,
+};
 use xmpp_core::time::Instant;
 use xmpp_sasl::Credentials;
 use xmpp_server::storage::{Memory, Store};
@@ -101,6 +104,12 @@ pub struct Client {
     inbox: VecDeque<Element>,
     pub failed: Option<Error>,
     pub closed: bool,
+    /// Whether the session of an earlier stream goes on.
+    pub resumed: bool,
+    /// The token that the server has issued last.
+    pub token: Option<FastToken>,
+    /// Whether the server did not take a token.
+    pub refused: bool,
     syncs: u32,
     heard: Vec<u8>,
 }
@@ -160,7 +169,43 @@ impl Client {
         Self::drive(io, stream).await
     }
 
-    async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
+    /// Logs in with stream management: with a new session, or with one of before, which is resumed if it still is
+    /// there.
+    pub async fn managed(
+        io: Box<dyn Io>,
+        address: &str,
+        session: Option<ManagedSession>,
+    ) -> Result<Self, Error> {
+        let (user, resource) = address.split_once('/').unwrap();
+        let jid = format!("{user}@{DOMAIN}/{resource}").parse().unwrap();
+        let config = InitiatorConfig::new(jid, Credentials::password(user, user))
+            .encryption(Encryption::None)
+            .lang("en")
+            .management(ManagementConfig::new());
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).unwrap();
+        let mut stream = Stream::initiator(config, Entropy::from_seed(seed), now());
+        if let Some(session) = session {
+            stream.resume(session).unwrap();
+        }
+        let mut client = Self::drive(io, stream).await?;
+        while client
+            .stream
+            .session()
+            .is_none_or(|session| session.id().is_none())
+        {
+            client.turn().await;
+        }
+        Ok(client)
+    }
+
+    /// Loses the connection without a word, and gives what is left.
+    pub fn lose(mut self) -> ManagedSession {
+        self.stream.handle_disconnected(now());
+        self.stream.take_session().unwrap()
+    }
+
+    pub async fn drive(io: Box<dyn Io>, stream: Stream) -> Result<Self, Error> {
         let mut client = Self {
             stream,
             io,
@@ -168,6 +213,9 @@ impl Client {
             inbox: VecDeque::new(),
             failed: None,
             closed: false,
+            resumed: false,
+            token: None,
+            refused: false,
             syncs: 0,
             heard: Vec::new(),
         };
@@ -209,7 +257,7 @@ impl Client {
     }
 
     /// Reads once and handles it.
-    async fn turn(&mut self) {
+    pub async fn turn(&mut self) {
         let mut bytes = [0; 8192];
         let read = tokio::time::timeout(Duration::from_secs(20), self.io.read(&mut bytes));
         let count = read.await.expect("the server says nothing").unwrap_or(0);
@@ -231,6 +279,9 @@ impl Client {
                 match event {
                     Event::Failed(error) => self.failed = Some(error),
                     Event::Closed { .. } => self.closed = true,
+                    Event::Established { resumed, .. } => self.resumed = resumed,
+                    Event::Token { token } => self.token = Some(*token),
+                    Event::TokenRefused { .. } => self.refused = true,
                     _ => {}
                 }
             }
@@ -288,6 +339,11 @@ impl Client {
                 return stanza;
             }
         }
+    }
+
+    /// What has come and was not asked for yet.
+    pub fn taken(&mut self) -> Vec<Element> {
+        self.inbox.drain(..).collect()
     }
 
     /// The next stanza, or nothing if the connection has ended.
