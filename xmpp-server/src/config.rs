@@ -9,6 +9,7 @@ use xmpp_xml::Limits;
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
 use crate::services::ContactAddress;
+use crate::services::archive::ArchiveRules;
 use crate::storage::{Overflow, Quota};
 
 /// What a [`Server`](crate::Server) serves and what it allows. Every setter tells its default and its cost.
@@ -38,6 +39,7 @@ pub struct ServerConfig {
     pub(crate) offline_messages: (u64, u64),
     pub(crate) blocked_addresses: usize,
     pub(crate) private_xml_bytes: u64,
+    pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
     pub(crate) iterations: u32,
 }
@@ -73,6 +75,7 @@ impl ServerConfig {
             offline_messages: (1_000, 1 << 20),
             blocked_addresses: 1_000,
             private_xml_bytes: 1 << 18,
+            archive: None,
             vcard_bytes: 1 << 16,
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
         })
@@ -221,6 +224,22 @@ impl ServerConfig {
         self
     }
 
+    /// Archives messages with a body for both sides (XEP-0313): of each account the latest `messages`, and no more than
+    /// `bytes` of them, none older than `age`. Each account may choose whose messages are archived. Default: nothing is
+    /// archived. With it, each such message costs a commit before it is delivered.
+    pub fn archive(mut self, messages: u64, bytes: u64, age: Option<Duration>) -> Self {
+        let micros = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        self.archive = (messages > 0).then_some(ArchiveRules {
+            quota: Quota {
+                records: messages,
+                bytes,
+                overflow: Overflow::DropOldest,
+            },
+            age: age.map(micros),
+        });
+        self
+    }
+
     /// How large the vCard of an account (XEP-0054) may be in bytes. Default: 64 KiB, on disk.
     pub fn vcard_bytes(mut self, bytes: usize) -> Self {
         self.vcard_bytes = bytes;
@@ -263,6 +282,7 @@ impl ServerConfig {
             offline: self.offline(),
             blocked: self.blocked_addresses,
             private_bytes: self.private_xml_bytes,
+            archive: self.archive,
             vcard_bytes: self.vcard_bytes,
         }
     }

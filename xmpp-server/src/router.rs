@@ -26,6 +26,7 @@ use self::output::{refuse, store_refusal};
 use crate::outbox::{Outbox, Turn};
 use crate::registry::{Handle, Kept, Registry};
 use crate::roster::{self, RosterLimits, Wish};
+use crate::services::archive::ArchiveRules;
 use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
 use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
@@ -47,6 +48,8 @@ pub(crate) struct Rules {
     pub(crate) offline: Option<Quota>,
     pub(crate) blocked: usize,
     pub(crate) private_bytes: u64,
+    /// What is archived of each account; `None` where nothing is.
+    pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
 }
 
@@ -84,7 +87,7 @@ pub(crate) struct Router {
 pub(crate) enum Change {
     /// Of what two accounts keep about each other.
     Roster(RosterChange),
-    /// A message for somebody who is not there.
+    /// A message that has to be kept before it goes on.
     Message(Element),
     /// A resource wants messages from now on.
     Flood,
@@ -497,6 +500,35 @@ impl Stamp {
 
     pub(crate) fn key(&self) -> String {
         format!("{:016x}{:08x}", self.micros, self.salt)
+    }
+
+    /// What all keys at a time begin with, which comes before them.
+    pub(crate) fn first_key_at(micros: u64) -> String {
+        format!("{micros:016x}")
+    }
+
+    /// Reads a key.
+    pub(crate) fn of_key(key: &str) -> Option<Self> {
+        let (micros, salt) = key.split_at_checked(16)?;
+        Some(Self {
+            micros: u64::from_str_radix(micros, 16).ok()?,
+            salt: u32::from_str_radix(salt, 16).ok()?,
+        })
+    }
+
+    /// So many microseconds before.
+    pub(crate) fn earlier(&self, micros: u64) -> Self {
+        Self {
+            micros: self.micros.saturating_sub(micros),
+            salt: 0,
+        }
+    }
+
+    /// The time to the microsecond, by which things are searched.
+    pub(crate) fn exact_time(&self) -> DateTime {
+        let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
+        let nanos = u32::try_from(self.micros % 1_000_000).unwrap_or_default();
+        DateTime::from_unix(seconds, nanos.saturating_mul(1_000)).unwrap_or(DateTime::MAX)
     }
 
     pub(crate) fn time(&self) -> DateTime {

@@ -1,4 +1,5 @@
-//! Messages between clients (RFC 6121 §5 and §8): routed, copied (XEP-0280), kept for who is not there (XEP-0160).
+//! Messages between clients (RFC 6121 §5 and §8): routed, copied (XEP-0280), kept for who is not there (XEP-0160),
+//! and archived (XEP-0313).
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::{Change, Router};
 use crate::delivery::{self, Delivery, Situation};
 use crate::outbox::{Refused, Turn};
 use crate::registry::{Handle, Online, Registry, Session};
+use crate::services::archive::{self, Preferences};
 use crate::services::carbons::{self, Side};
 use crate::services::{blocking, offline};
 use crate::storage::{Batch, Span, StoreError};
@@ -20,6 +22,20 @@ use crate::storage::{Batch, Span, StoreError};
 struct Parcel<'m> {
     message: &'m Message<'m>,
     to: JidRef<'m>,
+    /// The message as the receiver's archive has it, if that is another one.
+    received: Option<&'m Element>,
+    /// The message as the sender's archive has it, if that is another one.
+    sent: Option<&'m Element>,
+}
+
+/// What the store knows of the two accounts of a message.
+struct Known {
+    is_account: bool,
+    is_blocked: bool,
+    /// What the sender and the receiver want to have archived.
+    preferences: Option<[Preferences; 2]>,
+    /// Whether the sender has the receiver in the roster, and the other way round.
+    in_rosters: [bool; 2],
 }
 
 impl Router {
@@ -31,14 +47,22 @@ impl Router {
     ) -> Result<Option<Change>, StanzaError> {
         let to = message.to().unwrap_or(handle.bare.as_ref());
         self.expect_local(to)?;
-        let parcel = Parcel { message, to };
+        let parcel = Parcel::new(message, to);
         let registry = self.read();
         let delivery = self.decide_message(&registry, handle, &parcel)?;
-        if delivery == Delivery::Kept {
+        let is_delivered = !matches!(delivery, Delivery::Refused | Delivery::Ignored);
+        if delivery == Delivery::Kept || (is_delivered && self.concerns_archives(&parcel)) {
             return Ok(Some(Change::Message(message.element().to_element())));
         }
         self.deliver(&registry, handle, &parcel, delivery, turn)?;
         Ok(None)
+    }
+
+    /// Whether a message is to be archived, or pretends that it is already.
+    fn concerns_archives(&self, parcel: &Parcel<'_>) -> bool {
+        self.rules.archive.is_some()
+            && (archive::is_archivable(parcel.message)
+                || archive::has_id_by(parcel.message.element(), parcel.to.to_bare()))
     }
 
     /// What becomes of a message, as far as that can be told without the store.
@@ -82,7 +106,10 @@ impl Router {
     ) -> Result<(), StanzaError> {
         let online = account(registry, parcel.to);
         let stamp = [("from", Some(handle.jid.as_str()))];
-        let forward = |buffer: &mut Vec<u8>| forward(buffer, parcel.message.element(), &stamp);
+        let forward = |buffer: &mut Vec<u8>| match parcel.received {
+            Some(message) => forward(buffer, message.root(), &[]),
+            None => forward(buffer, parcel.message.element(), &stamp),
+        };
         let receiver = match delivery {
             Delivery::Exact => parcel
                 .to
@@ -134,16 +161,23 @@ impl Router {
             return;
         }
         let addresses = [("from", Some(handle.jid.as_str()))];
-        let Ok(message) = stamped(parcel.message.element(), &addresses) else {
-            return;
-        };
-        let Ok(Stanza::Message(view)) = Stanza::parse(message.root()) else {
-            return;
-        };
-        for (online, side) in [(receiving, Side::Received), (sending, Side::Sent)] {
-            let Some(online) = online.filter(|_| carbons::is_eligible(&view, side)) else {
+        let sides = [
+            (receiving, Side::Received, parcel.received),
+            (sending, Side::Sent, parcel.sent),
+        ];
+        for (online, side, archived) in sides {
+            let Some(online) = online else { continue };
+            let message = match archived {
+                Some(message) => Ok(message.clone()),
+                None => stamped(parcel.message.element(), &addresses),
+            };
+            let Ok(message) = message else { continue };
+            let Ok(Stanza::Message(view)) = Stanza::parse(message.root()) else {
                 continue;
             };
+            if !carbons::is_eligible(&view, side) {
+                continue;
+            }
             let sessions = online.sessions.iter();
             for session in sessions.filter(|session| session.carbons && !has_original(session)) {
                 carbons::copy(&session.handle, side, view.kind(), message.root(), turn);
@@ -166,7 +200,7 @@ impl Router {
         Ok(())
     }
 
-    /// Takes a message that has to be kept, unless somebody has come meanwhile.
+    /// Keeps a message for its receiver or in archives, and only then lets it go on.
     pub(super) async fn keep_message(&self, handle: &Arc<Handle>, element: &Element) {
         if let Err(error) = self.keep(handle, element).await {
             refuse(handle, element.root(), &error, &mut Turn::new());
@@ -180,60 +214,107 @@ impl Router {
         };
         let account = to.bare();
         // Whoever becomes available while this is written waits here, and then finds it.
-        let _guards = self.lock([account.as_str(), account.as_str()]).await;
-        let is_kept = |delivery| delivery == Delivery::Kept;
-        if !self.deliver_now(handle, element, &to, |delivery| !is_kept(delivery))? {
-            let is_online = self.read().online(account.as_str()).is_some();
-            if !is_online {
-                let blocked = self.load(account.clone(), |store, account| {
-                    blocking::kept(store, account.as_str())
-                });
-                let blocked = blocked.await.map_err(|error| store_refusal(&error))?;
-                if blocking::is_listed(&blocked, handle.jid.as_ref()) {
-                    return accepted(None);
-                }
-            }
-            let addresses = [
-                ("from", Some(handle.jid.as_str())),
-                ("to", Some(to.as_str())),
-            ];
-            let message = stamped(element.root(), &addresses)?;
-            let batch = self.offline_batch(&account, message.root(), false)?;
-            match self.commit(batch).await {
-                Ok(()) => {}
-                Err(StoreError::NoSuchAccount(_) | StoreError::Full { .. }) => {
-                    return accepted(None);
-                }
-                Err(error) => return Err(store_refusal(&error)),
-            }
-            self.deliver_now(handle, element, &to, is_kept)?;
+        let _guards = self.lock([handle.bare.as_str(), account.as_str()]).await;
+        let (delivery, archives) = {
+            let message = read(element)?;
+            let parcel = Parcel::new(&message, to.as_ref());
+            let delivery = self.decide_message(&self.read(), handle, &parcel)?;
+            let is_archivable = archive::is_archivable(&message) && to.local().is_some();
+            (delivery, self.rules.archive.filter(|_| is_archivable))
+        };
+        match delivery {
+            Delivery::Refused => return accepted(None),
+            Delivery::Ignored => return Ok(()),
+            _ => {}
         }
-        Ok(())
+        let known = self.known(handle, &account, archives.is_some()).await?;
+        if !known.is_account || known.is_blocked {
+            return accepted(None);
+        }
+
+        let from = [("from", Some(handle.jid.as_str()))];
+        let addresses = [
+            ("from", Some(handle.jid.as_str())),
+            ("to", Some(to.as_str())),
+        ];
+        let [base, addressed] = [
+            stamped(element.root(), &from)?,
+            stamped(element.root(), &addresses)?,
+        ];
+        let mut batch = Batch::new().require_account(account.as_str());
+        let is_own = account == handle.bare;
+        let [by_sender, by_receiver] = known.wishes(handle, &to);
+        let stamp = self.stamp();
+        if let Some(rules) = archives {
+            // A note to oneself stands in one archive once.
+            if by_sender && !is_own {
+                let bare = &handle.bare;
+                batch = archive::put(batch, &rules, bare, to.as_ref(), &addressed, &stamp);
+            }
+            if by_receiver {
+                let message = archive::with_id(addressed.root(), &account, None)?;
+                let peer = handle.jid.as_ref();
+                batch = archive::put(batch, &rules, &account, peer, &message, &stamp);
+            }
+        }
+        let (received, sent) = if self.rules.archive.is_some() {
+            let id = |wished: bool| archives.and(wished.then_some(&stamp));
+            let received = archive::with_id(base.root(), &account, id(by_receiver))?;
+            let sent = archive::with_id(base.root(), &handle.bare, id(by_sender && !is_own))?;
+            (Some(received), Some(sent))
+        } else {
+            (None, None)
+        };
+        if delivery == Delivery::Kept {
+            let message = received.as_ref().unwrap_or(&base);
+            let kept = self.offline_batch(&account, message.root(), false)?;
+            batch = kept.changes().iter().cloned().fold(batch, Batch::with);
+        }
+        match self.commit(batch).await {
+            Ok(()) => {}
+            Err(StoreError::NoSuchAccount(_) | StoreError::Full { .. }) => return accepted(None),
+            Err(error) => return Err(store_refusal(&error)),
+        }
+
+        let message = read(element)?;
+        let parcel = Parcel {
+            received: received.as_ref(),
+            sent: sent.as_ref(),
+            ..Parcel::new(&message, to.as_ref())
+        };
+        self.deliver(&self.read(), handle, &parcel, delivery, &mut Turn::new())
     }
 
-    /// Delivers a message if what becomes of it is what is expected; says whether.
-    fn deliver_now(
+    /// Asks the store about the two accounts of a message.
+    async fn known(
         &self,
         handle: &Handle,
-        element: &Element,
-        to: &Jid,
-        is_expected: impl Fn(Delivery) -> bool,
-    ) -> Result<bool, StanzaError> {
-        let Ok(Stanza::Message(message)) = Stanza::parse(element.root()) else {
-            return Ok(true);
-        };
-        let parcel = Parcel {
-            message: &message,
-            to: to.as_ref(),
-        };
-        let registry = self.read();
-        let delivery = self.decide_message(&registry, handle, &parcel)?;
-        if !is_expected(delivery) {
-            return Ok(false);
-        }
-        let mut turn = Turn::new();
-        self.deliver(&registry, handle, &parcel, delivery, &mut turn)?;
-        Ok(true)
+        account: &Jid,
+        with_preferences: bool,
+    ) -> Result<Known, StanzaError> {
+        let accounts = (handle.jid.clone(), account.clone());
+        let load = self.load(accounts, move |store, (sender, receiver)| {
+            let (bare, receiver) = (sender.to_bare_ref().as_str().to_owned(), receiver.as_str());
+            let in_roster = |owner: &str, other: &str| {
+                let contact = store.contact(owner, other)?;
+                Ok(contact.is_some_and(|contact| contact.listed))
+            };
+            Ok(Known {
+                is_account: store.account(receiver)?.is_some(),
+                is_blocked: blocking::is_listed(&blocking::kept(store, receiver)?, sender.as_ref())
+                    && bare != receiver,
+                preferences: if with_preferences {
+                    Some([
+                        archive::kept_preferences(store, &bare)?,
+                        archive::kept_preferences(store, receiver)?,
+                    ])
+                } else {
+                    None
+                },
+                in_rosters: [in_roster(&bare, receiver)?, in_roster(receiver, &bare)?],
+            })
+        });
+        load.await.map_err(|error| store_refusal(&error))
     }
 
     /// What keeps a message for an account. A message that comes from an outbox may have been kept before, and then its
@@ -344,6 +425,38 @@ impl Router {
         if let Err(error) = self.commit(batch).await {
             tracing::error!(%error, "messages that were delivered could not be removed");
         }
+    }
+}
+
+impl<'m> Parcel<'m> {
+    fn new(message: &'m Message<'m>, to: JidRef<'m>) -> Self {
+        Self {
+            message,
+            to,
+            received: None,
+            sent: None,
+        }
+    }
+}
+
+impl Known {
+    /// Whether the sender and the receiver want the message in their archives.
+    fn wishes(&self, sender: &Handle, to: &Jid) -> [bool; 2] {
+        let Some([of_sender, of_receiver]) = &self.preferences else {
+            return [false; 2];
+        };
+        let [has_receiver, has_sender] = self.in_rosters;
+        [
+            of_sender.want(to.as_ref(), has_receiver),
+            of_receiver.want(sender.jid.as_ref(), has_sender),
+        ]
+    }
+}
+
+fn read(element: &Element) -> Result<Message<'_>, StanzaError> {
+    match Stanza::parse(element.root())? {
+        Stanza::Message(message) => Ok(message),
+        _ => Err(StanzaError::new(StanzaCondition::BadRequest)),
     }
 }
 

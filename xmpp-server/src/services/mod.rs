@@ -3,6 +3,7 @@
 //! A [`Service`] is a row of a table: which payload it answers, where, and how. Requests find it there, and so does
 //! service discovery, so that nothing is announced that is not answered.
 
+pub(crate) mod archive;
 pub(crate) mod blocking;
 pub(crate) mod carbons;
 mod contact_addresses;
@@ -40,10 +41,11 @@ const SERVICES: &[&[Service]] = &[
     carbons::SERVICES,
     private_xml::SERVICES,
     vcard::SERVICES,
+    archive::SERVICES,
 ];
 
 /// What is announced besides the namespaces of services: where, and when it is true.
-const FEATURES: &[&[Feature]] = &[offline::FEATURES];
+const FEATURES: &[&[Feature]] = &[offline::FEATURES, archive::FEATURES];
 
 /// To whom a request is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +222,12 @@ impl Service {
     const fn at_accounts(mut self, others: Others) -> Self {
         self.own = true;
         self.others = others;
+        self
+    }
+
+    /// Only where the rules of the server say so.
+    const fn only_if(mut self, is_on: fn(&Rules) -> bool) -> Self {
+        self.is_on = is_on;
         self
     }
 

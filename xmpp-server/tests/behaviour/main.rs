@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod archive;
 mod blocking;
 mod carbons;
 mod end_point;
