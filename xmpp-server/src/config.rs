@@ -41,6 +41,8 @@ pub struct ServerConfig {
     pub(crate) private_xml_bytes: u64,
     pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
+    pub(crate) account_changes: bool,
+    pub(crate) administrators: Vec<Jid>,
     pub(crate) iterations: u32,
 }
 
@@ -77,6 +79,8 @@ impl ServerConfig {
             private_xml_bytes: 1 << 18,
             archive: None,
             vcard_bytes: 1 << 16,
+            account_changes: true,
+            administrators: Vec::new(),
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
         })
     }
@@ -246,6 +250,20 @@ impl ServerConfig {
         self
     }
 
+    /// Whether the owner of an account may change its password and give the account up (XEP-0077). Default: yes.
+    pub fn account_changes(mut self, allowed: bool) -> Self {
+        self.account_changes = allowed;
+        self
+    }
+
+    /// Lets the owner of this account administer the server by ad-hoc commands (XEP-0133): add and delete users, change
+    /// their passwords, end their sessions, list who is there, and announce. Without any, there are no such commands.
+    /// Default: nobody.
+    pub fn administrator(mut self, account: &Jid) -> Self {
+        self.administrators.push(account.bare());
+        self
+    }
+
     /// How many rounds of SCRAM's hash new passwords get; a client spends as many at each login. Default: 10,000.
     pub fn iterations(mut self, rounds: u32) -> Self {
         self.iterations = rounds.max(1);
@@ -284,6 +302,9 @@ impl ServerConfig {
             private_bytes: self.private_xml_bytes,
             archive: self.archive,
             vcard_bytes: self.vcard_bytes,
+            account_changes: self.account_changes,
+            administrators: self.administrators.clone(),
+            iterations: self.iterations,
         }
     }
 }

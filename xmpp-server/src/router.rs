@@ -27,7 +27,7 @@ use crate::outbox::{Outbox, Turn};
 use crate::registry::{Handle, Kept, Registry};
 use crate::roster::{self, RosterLimits, Wish};
 use crate::services::archive::ArchiveRules;
-use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
+use crate::services::{AnswerLater, Commands, ContactAddress, Order, blocking, last_activity};
 use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
@@ -51,6 +51,11 @@ pub(crate) struct Rules {
     /// What is archived of each account; `None` where nothing is.
     pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
+    /// Owners may change their passwords and give up their accounts.
+    pub(crate) account_changes: bool,
+    pub(crate) administrators: Vec<Jid>,
+    /// Rounds of SCRAM's hash for new passwords.
+    pub(crate) iterations: u32,
 }
 
 /// What happens when a client asks for a resource that another connection of its account has
@@ -80,6 +85,7 @@ pub(crate) struct Router {
     stamps: AtomicU64,
     salt: u32,
     started: std::time::Instant,
+    pub(crate) commands: Commands,
 }
 
 /// Something that a stanza asks for and that takes the store.
@@ -121,6 +127,7 @@ impl Router {
             stamps: AtomicU64::new(0),
             salt: salt()?,
             started: std::time::Instant::now(),
+            commands: Commands::new(seed()?),
         })
     }
 
@@ -407,7 +414,12 @@ impl Router {
         let _guards = self.locks.lock([bare.as_str(), bare.as_str()]).await;
         self.commit(Batch::new().remove_account(bare.as_str()))
             .await?;
-        let mut turn = Turn::new();
+        self.end_sessions(bare, &mut Turn::new());
+        Ok(())
+    }
+
+    /// Ends the sessions of an account.
+    pub(crate) fn end_sessions(&self, bare: &Jid, turn: &mut Turn) {
         let mut registry = self.write();
         let sessions = registry
             .online(bare.as_str())
@@ -417,12 +429,9 @@ impl Router {
             .map(|session| Arc::clone(&session.handle))
             .collect();
         for handle in handles {
-            handle
-                .outbox
-                .close(&mut turn, StreamCondition::NotAuthorized);
-            end(&mut registry, &handle, &mut turn);
+            handle.outbox.close(turn, StreamCondition::NotAuthorized);
+            end(&mut registry, &handle, turn);
         }
-        Ok(())
     }
 }
 
@@ -536,6 +545,12 @@ impl Stamp {
         // Whole seconds are enough for people, and say less about the machine.
         DateTime::from_unix(seconds, 0).unwrap_or(DateTime::MAX)
     }
+}
+
+fn seed() -> Result<[u8; 32], StoreError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+    Ok(seed)
 }
 
 fn salt() -> Result<u32, StoreError> {

@@ -9,7 +9,8 @@ use xmpp_core::ns;
 use xmpp_core::stanza::IqType;
 
 use super::{
-    Answer, Asked, How, Inquiry, Others, Place, Service, contact_addresses, features, payload,
+    Answer, Asked, How, Inquiry, Others, Place, Service, administration, contact_addresses,
+    features, payload,
 };
 use crate::registry::Online;
 
@@ -54,6 +55,11 @@ fn info(inquiry: &Inquiry<'_>) -> Answer {
 
 /// An account has its available resources, for those who see them anyhow (XEP-0030 §8).
 fn items(inquiry: &Inquiry<'_>) -> Answer {
+    let node = inquiry.payload()?.attribute("node");
+    if inquiry.asked == Asked::Server && node.as_deref() == Some(ns::COMMANDS) {
+        let commands = administration::items(&inquiry.router.rules, inquiry.handle);
+        return payload(commands.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?);
+    }
     no_node(inquiry)?;
     let account = match inquiry.asked {
         Asked::Server => None,

@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod administration;
 mod archive;
 mod blocking;
 mod carbons;
