@@ -10,7 +10,7 @@ pub(crate) mod output;
 mod presence;
 mod request;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +27,9 @@ use crate::outbox::{Outbox, Turn};
 use crate::registry::{Handle, Kept, Registry};
 use crate::roster::{self, RosterLimits, Wish};
 use crate::services::archive::ArchiveRules;
-use crate::services::{AnswerLater, Commands, ContactAddress, Order, blocking, last_activity};
+use crate::services::{
+    AnswerLater, Commands, ContactAddress, Order, blocking, last_activity, offline,
+};
 use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
@@ -86,6 +88,8 @@ pub(crate) struct Router {
     salt: u32,
     started: std::time::Instant,
     pub(crate) commands: Commands,
+    /// Messages of lost connections that are on their way to the store.
+    restoring: Arc<AtomicUsize>,
 }
 
 /// Something that a stanza asks for and that takes the store.
@@ -128,6 +132,7 @@ impl Router {
             salt: salt()?,
             started: std::time::Instant::now(),
             commands: Commands::new(seed()?),
+            restoring: Arc::default(),
         })
     }
 
@@ -158,6 +163,7 @@ impl Router {
         let kept = if self.read().online(bare.as_str()).is_some() {
             Kept::default()
         } else {
+            self.await_restored().await;
             // It may have been removed since it was authenticated.
             let load = self.load(bare.clone(), |store, bare| {
                 let is_there = store.account(bare.as_str())?.is_some();
@@ -165,6 +171,7 @@ impl Router {
                     roster: store.roster(bare.as_str())?,
                     roster_version: roster::kept_version(store, bare.as_str())?,
                     blocked: blocking::kept(store, bare.as_str())?,
+                    waiting: offline::is_waiting(store, bare.as_str())?,
                 };
                 Ok(is_there.then_some(kept))
             });

@@ -2,6 +2,7 @@
 //! and archived (XEP-0313).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::{Jid, JidRef};
@@ -22,6 +23,10 @@ use crate::storage::{Batch, Span, StoreError};
 struct Parcel<'m> {
     message: &'m Message<'m>,
     to: JidRef<'m>,
+    /// The sender's account.
+    own: Option<&'m Online>,
+    /// The receiver's account, if it is connected.
+    online: Option<&'m Online>,
     /// The message as the receiver's archive has it, if that is another one.
     received: Option<&'m Element>,
     /// The message as the sender's archive has it, if that is another one.
@@ -47,14 +52,14 @@ impl Router {
     ) -> Result<Option<Change>, StanzaError> {
         let to = message.to().unwrap_or(handle.bare.as_ref());
         self.expect_local(to)?;
-        let parcel = Parcel::new(message, to);
         let registry = self.read();
-        let delivery = self.decide_message(&registry, handle, &parcel)?;
+        let parcel = Parcel::new(&registry, handle, message, to);
+        let delivery = self.decide_message(handle, &parcel)?;
         let is_delivered = !matches!(delivery, Delivery::Refused | Delivery::Ignored);
         if delivery == Delivery::Kept || (is_delivered && self.concerns_archives(&parcel)) {
             return Ok(Some(Change::Message(message.element().to_element())));
         }
-        self.deliver(&registry, handle, &parcel, delivery, turn)?;
+        deliver(handle, &parcel, delivery, turn)?;
         Ok(None)
     }
 
@@ -68,13 +73,11 @@ impl Router {
     /// What becomes of a message, as far as that can be told without the store.
     fn decide_message(
         &self,
-        registry: &Registry,
         handle: &Handle,
         parcel: &Parcel<'_>,
     ) -> Result<Delivery, StanzaError> {
-        let to = parcel.to;
-        self.expect_unblocked(registry, handle, to)?;
-        let online = account(registry, to);
+        let (to, online) = (parcel.to, parcel.online);
+        expect_unblocked(parcel.own, handle, to)?;
         if online.is_some_and(|online| online.blocks(handle.jid.as_ref())) {
             return Ok(match parcel.message.kind() {
                 MessageType::Error => Delivery::Ignored,
@@ -95,96 +98,6 @@ impl Router {
         Ok(delivery::decide(parcel.message.kind(), situation))
     }
 
-    /// Hands a message to those who get it now, and copies to those who want copies.
-    fn deliver(
-        &self,
-        registry: &Registry,
-        handle: &Handle,
-        parcel: &Parcel<'_>,
-        delivery: Delivery,
-        turn: &mut Turn,
-    ) -> Result<(), StanzaError> {
-        let online = account(registry, parcel.to);
-        let stamp = [("from", Some(handle.jid.as_str()))];
-        let forward = |buffer: &mut Vec<u8>| match parcel.received {
-            Some(message) => forward(buffer, message.root(), &[]),
-            None => forward(buffer, parcel.message.element(), &stamp),
-        };
-        let receiver = match delivery {
-            Delivery::Exact => parcel
-                .to
-                .resource()
-                .and_then(|resource| online?.session(resource)),
-            Delivery::MostAvailable => online.and_then(Online::most_available),
-            Delivery::Willing => {
-                // Only headlines go to several; nobody is told of those that could not be taken.
-                for (session, _) in online.into_iter().flat_map(Online::willing) {
-                    let _: Result<(), Refused> = session.handle.outbox.push(turn, forward);
-                }
-                return Ok(());
-            }
-            Delivery::Refused => None,
-            Delivery::Kept => {
-                self.copy(registry, handle, parcel, None, turn);
-                return Ok(());
-            }
-            Delivery::Ignored => return Ok(()),
-        };
-        accepted(receiver.map(|session| session.handle.outbox.push(turn, forward)))?;
-        self.copy(registry, handle, parcel, receiver, turn);
-        Ok(())
-    }
-
-    /// Sends carbons to the other resources of both accounts (XEP-0280 §7 and §8).
-    fn copy(
-        &self,
-        registry: &Registry,
-        handle: &Handle,
-        parcel: &Parcel<'_>,
-        receiver: Option<&Session>,
-        turn: &mut Turn,
-    ) {
-        let has_original = |session: &Session| {
-            session.handle.id == handle.id
-                || receiver.is_some_and(|receiver| receiver.handle.id == session.handle.id)
-        };
-        let wants = |online: &&Online| {
-            let mut sessions = online.sessions.iter();
-            sessions.any(|session| session.carbons && !has_original(session))
-        };
-        let receiving = account(registry, parcel.to).filter(wants);
-        // Of a message to oneself one copy is enough.
-        let is_own = parcel.to.to_bare() == handle.bare.as_ref();
-        let sending = registry.online(handle.bare.as_str());
-        let sending = sending.filter(|online| !is_own && wants(online));
-        if receiving.is_none() && sending.is_none() {
-            return;
-        }
-        let addresses = [("from", Some(handle.jid.as_str()))];
-        let sides = [
-            (receiving, Side::Received, parcel.received),
-            (sending, Side::Sent, parcel.sent),
-        ];
-        for (online, side, archived) in sides {
-            let Some(online) = online else { continue };
-            let message = match archived {
-                Some(message) => Ok(message.clone()),
-                None => stamped(parcel.message.element(), &addresses),
-            };
-            let Ok(message) = message else { continue };
-            let Ok(Stanza::Message(view)) = Stanza::parse(message.root()) else {
-                continue;
-            };
-            if !carbons::is_eligible(&view, side) {
-                continue;
-            }
-            let sessions = online.sessions.iter();
-            for session in sessions.filter(|session| session.carbons && !has_original(session)) {
-                carbons::copy(&session.handle, side, view.kind(), message.root(), turn);
-            }
-        }
-    }
-
     /// Nobody writes to an address that he has blocked (XEP-0191 §3.3).
     pub(super) fn expect_unblocked(
         &self,
@@ -192,12 +105,7 @@ impl Router {
         handle: &Handle,
         to: JidRef<'_>,
     ) -> Result<(), StanzaError> {
-        let own = registry.online(handle.bare.as_str());
-        let is_own_or_server = || to.to_bare() == handle.bare.as_ref() || to.local().is_none();
-        if own.is_some_and(|own| own.blocks(to)) && !is_own_or_server() {
-            return Err(blocking::own_block());
-        }
-        Ok(())
+        expect_unblocked(registry.online(handle.bare.as_str()), handle, to)
     }
 
     /// Keeps a message for its receiver or in archives, and only then lets it go on.
@@ -217,8 +125,9 @@ impl Router {
         let _guards = self.lock([handle.bare.as_str(), account.as_str()]).await;
         let (delivery, archives) = {
             let message = read(element)?;
-            let parcel = Parcel::new(&message, to.as_ref());
-            let delivery = self.decide_message(&self.read(), handle, &parcel)?;
+            let registry = self.read();
+            let parcel = Parcel::new(&registry, handle, &message, to.as_ref());
+            let delivery = self.decide_message(handle, &parcel)?;
             let is_archivable = archive::is_archivable(&message) && to.local().is_some();
             (delivery, self.rules.archive.filter(|_| is_archivable))
         };
@@ -276,13 +185,26 @@ impl Router {
             Err(error) => return Err(store_refusal(&error)),
         }
 
+        if delivery == Delivery::Kept {
+            self.note_waiting(&account, true);
+        }
+
         let message = read(element)?;
+        let mut turn = Turn::new();
+        let registry = self.read();
         let parcel = Parcel {
             received: received.as_ref(),
             sent: sent.as_ref(),
-            ..Parcel::new(&message, to.as_ref())
+            ..Parcel::new(&registry, handle, &message, to.as_ref())
         };
-        self.deliver(&self.read(), handle, &parcel, delivery, &mut Turn::new())
+        deliver(handle, &parcel, delivery, &mut turn)
+    }
+
+    /// Remembers whether messages wait for an account that is connected.
+    fn note_waiting(&self, account: &Jid, waiting: bool) {
+        if let Some(online) = self.write().online_mut(account.as_str()) {
+            online.waiting = waiting;
+        }
     }
 
     /// Asks the store about the two accounts of a message.
@@ -373,21 +295,35 @@ impl Router {
         };
         let sender = registry.session(sender);
         let sender = sender.map(|session| Arc::clone(&session.handle));
+        drop(registry);
         let message = message.element().to_element();
+        let restoring = Arc::clone(&self.restoring);
+        restoring.fetch_add(1, Ordering::Relaxed);
         self.store_writer().submit(batch, move |outcome| {
+            restoring.fetch_sub(1, Ordering::Relaxed);
             if let (Err(error), Some(sender)) = (outcome, sender) {
                 tracing::debug!(%error, "a message could not be kept");
                 let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
                 refuse(&sender, message.root(), &error, &mut Turn::new());
             }
         });
+        self.note_waiting(&handle.bare, true);
         true
+    }
+
+    /// What was restored is written before anything that is submitted now, so waiting for nothing waits for it.
+    pub(super) async fn await_restored(&self) {
+        if self.restoring.load(Ordering::Relaxed) > 0 {
+            // Whether it was written, its own submission is told.
+            let _: Result<(), StoreError> = self.commit(Batch::new()).await;
+        }
     }
 
     /// A resource wants messages: it gets those that were kept, which then are removed (XEP-0160 §2).
     pub(super) async fn flood(&self, handle: &Handle) {
         let account = handle.bare.as_str();
         let _guards = self.lock([account, account]).await;
+        self.await_restored().await;
         let load = self.load(handle.bare.clone(), |store, account| {
             store.records(
                 account.as_str(),
@@ -395,6 +331,7 @@ impl Router {
                 &Span::first(usize::MAX),
             )
         });
+        self.note_waiting(&handle.bare, false);
         let records = match load.await {
             Ok(records) if records.is_empty() => return,
             Ok(records) => records,
@@ -417,6 +354,7 @@ impl Router {
                 }
             };
             if pushed.is_err() {
+                self.note_waiting(&handle.bare, true);
                 break;
             }
             batch = batch.remove_record(account, offline::COLLECTION, record.key);
@@ -429,10 +367,18 @@ impl Router {
 }
 
 impl<'m> Parcel<'m> {
-    fn new(message: &'m Message<'m>, to: JidRef<'m>) -> Self {
+    fn new(
+        registry: &'m Registry,
+        sender: &Handle,
+        message: &'m Message<'m>,
+        to: JidRef<'m>,
+    ) -> Self {
+        let online = registry.online(to.to_bare().as_str());
         Self {
             message,
             to,
+            own: registry.online(sender.bare.as_str()),
+            online: online.filter(|_| to.local().is_some()),
             received: None,
             sent: None,
         }
@@ -460,8 +406,95 @@ fn read(element: &Element) -> Result<Message<'_>, StanzaError> {
     }
 }
 
-/// The account that an address belongs to, if it is connected.
-fn account<'r>(registry: &'r Registry, to: JidRef<'_>) -> Option<&'r Online> {
-    let online = registry.online(to.to_bare().as_str());
-    online.filter(|_| to.local().is_some())
+/// Hands a message to those who get it now, and copies to those who want copies.
+fn deliver(
+    handle: &Handle,
+    parcel: &Parcel<'_>,
+    delivery: Delivery,
+    turn: &mut Turn,
+) -> Result<(), StanzaError> {
+    let online = parcel.online;
+    let stamp = [("from", Some(handle.jid.as_str()))];
+    let forward = |buffer: &mut Vec<u8>| match parcel.received {
+        Some(message) => forward(buffer, message.root(), &[]),
+        None => forward(buffer, parcel.message.element(), &stamp),
+    };
+    let receiver = match delivery {
+        Delivery::Exact => parcel
+            .to
+            .resource()
+            .and_then(|resource| online?.session(resource)),
+        Delivery::MostAvailable => online.and_then(Online::most_available),
+        Delivery::Willing => {
+            // Only headlines go to several; nobody is told of those that could not be taken.
+            for (session, _) in online.into_iter().flat_map(Online::willing) {
+                let _: Result<(), Refused> = session.handle.outbox.push(turn, forward);
+            }
+            return Ok(());
+        }
+        Delivery::Refused => None,
+        Delivery::Kept => {
+            copy(handle, parcel, None, turn);
+            return Ok(());
+        }
+        Delivery::Ignored => return Ok(()),
+    };
+    accepted(receiver.map(|session| session.handle.outbox.push(turn, forward)))?;
+    copy(handle, parcel, receiver, turn);
+    Ok(())
+}
+
+/// Sends carbons to the other resources of both accounts (XEP-0280 §7 and §8).
+fn copy(handle: &Handle, parcel: &Parcel<'_>, receiver: Option<&Session>, turn: &mut Turn) {
+    let has_original = |session: &Session| {
+        session.handle.id == handle.id
+            || receiver.is_some_and(|receiver| receiver.handle.id == session.handle.id)
+    };
+    let wants = |online: &&Online| {
+        let mut sessions = online.sessions.iter();
+        sessions.any(|session| session.carbons && !has_original(session))
+    };
+    let receiving = parcel.online.filter(wants);
+    // Of a message to oneself one copy is enough.
+    let is_own = parcel.to.to_bare() == handle.bare.as_ref();
+    let sending = parcel.own.filter(|online| !is_own && wants(online));
+    if receiving.is_none() && sending.is_none() {
+        return;
+    }
+    let addresses = [("from", Some(handle.jid.as_str()))];
+    let sides = [
+        (receiving, Side::Received, parcel.received),
+        (sending, Side::Sent, parcel.sent),
+    ];
+    for (online, side, archived) in sides {
+        let Some(online) = online else { continue };
+        let message = match archived {
+            Some(message) => Ok(message.clone()),
+            None => stamped(parcel.message.element(), &addresses),
+        };
+        let Ok(message) = message else { continue };
+        let Ok(Stanza::Message(view)) = Stanza::parse(message.root()) else {
+            continue;
+        };
+        if !carbons::is_eligible(&view, side) {
+            continue;
+        }
+        let sessions = online.sessions.iter();
+        for session in sessions.filter(|session| session.carbons && !has_original(session)) {
+            carbons::copy(&session.handle, side, view.kind(), message.root(), turn);
+        }
+    }
+}
+
+/// Nobody writes to an address that he has blocked; his own account and the server are always his to ask.
+fn expect_unblocked(
+    own: Option<&Online>,
+    handle: &Handle,
+    to: JidRef<'_>,
+) -> Result<(), StanzaError> {
+    let is_own_or_server = || to.to_bare() == handle.bare.as_ref() || to.local().is_none();
+    if own.is_some_and(|own| own.blocks(to)) && !is_own_or_server() {
+        return Err(blocking::own_block());
+    }
+    Ok(())
 }

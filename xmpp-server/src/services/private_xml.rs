@@ -83,8 +83,8 @@ fn key(element: ElementRef<'_>) -> Result<String, StanzaError> {
     let namespace = element.namespace();
     if namespace.is_empty()
         || namespace.starts_with("jabber:")
+        || namespace.starts_with("http://jabber.org/")
         || namespace == "vcard-temp"
-        || namespace.starts_with("http://jabber.org/protocol/disco")
     {
         return Err(StanzaError::new(StanzaCondition::NotAcceptable)
             .with_text("the namespace is not one of a client"));

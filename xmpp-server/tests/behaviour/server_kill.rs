@@ -75,7 +75,9 @@ async fn a_killed_server_loses_no_message_that_was_accepted() {
     let mut accepted = Vec::new();
     for round in 0..2 {
         let (mut child, address) = start(&path);
-        let mut romeo = Client::login(address.parse().unwrap(), "romeo/x").await.unwrap();
+        let mut romeo = Client::login(address.parse().unwrap(), "romeo/x")
+            .await
+            .unwrap();
         for number in 0..ANSWERS {
             let id = format!("{round}-{number}");
             romeo
@@ -95,7 +97,9 @@ async fn a_killed_server_loses_no_message_that_was_accepted() {
         child.wait().unwrap();
     }
     let (mut child, address) = start(&path);
-    let mut juliet = Client::login(address.parse().unwrap(), "juliet/x").await.unwrap();
+    let mut juliet = Client::login(address.parse().unwrap(), "juliet/x")
+        .await
+        .unwrap();
     juliet.send("<presence/>").await;
     let got = juliet.sync().await;
     let mut got: Vec<_> = got
