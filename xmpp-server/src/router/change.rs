@@ -143,15 +143,14 @@ impl Router {
             return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
                 .with_text("too many requests wait there already"));
         }
-        let mut batch = exchange.batch();
+        let accounts = exchange.told().map(|side| match side {
+            Side::Sender => handle.bare.as_str(),
+            Side::Contact => contact.as_str(),
+        });
+        let batch = accounts.fold(exchange.batch(), |batch, account| {
+            roster::put_version(batch, account, version)
+        });
         if !batch.is_empty() {
-            for side in exchange.told() {
-                let account = match side {
-                    Side::Sender => handle.bare.as_str(),
-                    Side::Contact => contact.as_str(),
-                };
-                batch = roster::put_version(batch, account, version);
-            }
             self.commit(batch)
                 .await
                 .map_err(|error| store_refusal(&error))?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use xmpp_core::command::{
     Answer as CommandAnswer, CommandCondition, Event, Report, Responder, Stage,
 };
-use xmpp_core::disco::items;
+use xmpp_core::disco::{info, items};
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::form::{Field, FieldType, Form, FormType};
@@ -143,6 +143,31 @@ impl Commands {
         // A responder that panicked would have its sessions in an unknown state; they expire.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What the list of commands, or one of them, is, for those who may execute them (XEP-0050 §2.1 and §2.2).
+pub(super) fn info(rules: &Rules, asker: &Handle, node: &str) -> Option<info::Query<'static>> {
+    if !rules.administrators.contains(&asker.bare) {
+        return None;
+    }
+    let kind = |kind| info::Identity::new("automation", kind);
+    let feature = |var: &'static str| info::Feature { var: var.into() };
+    let (identity, features) = if node == ns::COMMANDS {
+        (kind("command-list"), vec![feature(ns::DISCO_ITEMS)])
+    } else {
+        let command = Command::of_node(node)?;
+        let (.., name) = Command::ALL
+            .into_iter()
+            .find(|(known, ..)| *known == command)?;
+        let features = vec![feature(ns::COMMANDS), feature(ns::DATA_FORMS)];
+        (kind("command-node").with_name(name), features)
+    };
+    Some(info::Query {
+        node: Some(node.to_owned().into()),
+        identities: vec![identity],
+        features,
+        ..info::Query::new()
+    })
 }
 
 /// The list of commands, for those who may execute them (XEP-0050 §2.1).

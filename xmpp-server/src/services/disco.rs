@@ -26,8 +26,12 @@ pub(super) const SERVICES: &[Service] = &[
 ];
 
 fn info(inquiry: &Inquiry<'_>) -> Answer {
-    no_node(inquiry)?;
     let rules = &inquiry.router.rules;
+    if let Some(node) = inquiry.payload()?.attribute("node") {
+        let is_server = inquiry.asked == Asked::Server;
+        let command = administration::info(rules, inquiry.handle, &node).filter(|_| is_server);
+        return payload(command.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?);
+    }
     let (place, identity, form) = match inquiry.asked {
         Asked::Server => (
             Place::Server,
@@ -60,7 +64,9 @@ fn items(inquiry: &Inquiry<'_>) -> Answer {
         let commands = administration::items(&inquiry.router.rules, inquiry.handle);
         return payload(commands.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?);
     }
-    no_node(inquiry)?;
+    if node.is_some() {
+        return Err(StanzaError::new(StanzaCondition::ItemNotFound));
+    }
     let account = match inquiry.asked {
         Asked::Server => None,
         Asked::Own => Some(inquiry.handle.bare.as_ref()),
@@ -75,11 +81,4 @@ fn items(inquiry: &Inquiry<'_>) -> Answer {
             .collect(),
         ..items::Query::default()
     })
-}
-
-fn no_node(inquiry: &Inquiry<'_>) -> Result<(), StanzaError> {
-    match inquiry.payload()?.attribute("node") {
-        None => Ok(()),
-        Some(_) => Err(StanzaError::new(StanzaCondition::ItemNotFound)),
-    }
 }

@@ -240,6 +240,19 @@ async fn commands_are_for_administrators_alone() {
     );
     let answer = admin.ask("get", domain, info).await.to_string();
     assert!(answer.contains(&format!("var='{COMMANDS}'")), "{answer}");
+    for (node, kind) in [
+        (COMMANDS.to_owned(), "command-list"),
+        (format!("{ADMIN}#add-user"), "command-node"),
+    ] {
+        let ask = info.replace("/>", &format!(" node='{node}'/>"));
+        let answer = admin.ask("get", domain, &ask).await.to_string();
+        assert!(answer.contains(&format!("type='{kind}'")), "{answer}");
+        assert!(answer.contains(&format!("node='{node}'")), "{answer}");
+        assert_eq!(
+            condition(&admin.ask("get", None, &ask).await),
+            "item-not-found"
+        );
+    }
     let unknown = execute(&mut admin, "restart", &[]).await;
     assert_eq!(condition(&unknown), "item-not-found");
 
