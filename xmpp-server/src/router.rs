@@ -1,10 +1,11 @@
 //! Where stanzas go (RFC 6120 §10, RFC 6121 §8), and what they change.
 //!
-//! [`Router::handle`] takes a stanza from a client and finishes it at once, except for what changes a roster: that
-//! is a [`Change`], for [`Router::apply`] to carry out. It decides (pure, in [`exchange`](crate::exchange)), commits,
-//! and only then tells anybody.
+//! [`Router::handle`] takes a stanza from a client and finishes it at once, except for what takes the store: that is a
+//! [`Change`], for [`Router::apply`] to carry out. It decides (pure, in [`exchange`](crate::exchange) and in the
+//! [services](crate::services)), commits, and only then tells anybody.
 
 mod change;
+mod keeping;
 mod message;
 pub(crate) mod output;
 mod presence;

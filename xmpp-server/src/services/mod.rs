@@ -71,11 +71,15 @@ pub(crate) struct Service {
     namespace: &'static str,
     name: &'static str,
     kind: IqType,
-    /// Who may ask, by whom is asked.
+    /// The server answers.
     server: bool,
+    /// The sender's own account answers.
     own: bool,
+    /// Who else may ask an account.
     others: Others,
+    /// The server and the accounts announce the namespace.
     announced: [bool; 2],
+    /// Whether the rules of the server have it at all.
     is_on: fn(&Rules) -> bool,
     pub(crate) answer: How,
 }
