@@ -1,4 +1,4 @@
-"""What the tests stand on: certificates, Prosody, our programs, a slixmpp client, and waiting with an end."""
+"""What the tests stand on: certificates, Prosody, ejabberd, our programs, a slixmpp client, and waiting with an end."""
 
 import asyncio
 import json
@@ -64,22 +64,27 @@ class Certificates:
             "x509", "-req", "-in", request, "-days", "2", "-CA", self.ca, "-CAkey", ca_key,
             "-CAcreateserial", "-extfile", extensions, "-out", self.certificate,
         )
+        self.chain = folder / "chain.pem"
+        self.chain.write_text("".join(part.read_text() for part in (self.certificate, self.ca, self.key)))
 
     @staticmethod
     def _openssl(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
-class Prosody:
-    """Prosody in the foreground, without privileges, with its own folder, ports and certificate."""
+class Foreign:
+    """A server that is not ours, in the foreground, without privileges, with its own folder, ports and certificate."""
+
+    name = user = template = None
 
     def __init__(self):
-        self.folder = new_folder("prosody")
+        self.folder = new_folder(self.name)
         self.certificates = Certificates(self.folder)
         self.ca = self.certificates.ca
         self.port, self.direct_tls_port = free_port(), free_port()
+        self.accounts = []
+        self.process = None
         (self.folder / "data").mkdir()
-        template = Path(__file__).with_name("prosody.cfg.lua").read_text()
         values = {
             "folder": self.folder,
             "domain": DOMAIN,
@@ -87,41 +92,97 @@ class Prosody:
             "direct_tls_port": self.direct_tls_port,
             "certificate": self.certificates.certificate,
             "key": self.certificates.key,
+            "chain": self.certificates.chain,
         }
+        config = Path(__file__).with_name(self.template).read_text()
         for name, value in values.items():
-            template = template.replace(f"@{name}@", str(value))
-        self.config = self.folder / "prosody.cfg.lua"
-        self.config.write_text(template)
-        # Prosody refuses to run as root, so root lends it to the user that the package made.
+            config = config.replace(f"@{name}@", str(value))
+        self.config = self.folder / self.template
+        self.config.write_text(config)
+        self.prepare()
+        # They refuse to run as root, so root lends them to the user that their package made.
         self.prefix = []
         if os.getuid() == 0:
-            user = pwd.getpwnam("prosody")
+            user = pwd.getpwnam(self.user)
             for path in [self.folder, *self.folder.rglob("*")]:
                 os.chown(path, user.pw_uid, user.pw_gid)
             self.folder.chmod(0o755)
             self.prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
         self.output = (self.folder / "output.log").open("wb")
-        self.process = None
+
+    def prepare(self):
+        """Writes what else the server needs into its folder."""
+
+    def run(self):
+        """The command that runs the server in the foreground."""
+        raise NotImplementedError
+
+    def add(self, user, password):
+        """The command that adds an account."""
+        raise NotImplementedError
+
+    def environment(self):
+        return {**os.environ, "HOME": str(self.folder)}
 
     def start(self):
-        command = [*self.prefix, "prosody", "--config", str(self.config), "-F"]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, cwd=self.folder
+            [*self.prefix, *self.run()], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+            cwd=self.folder, env=self.environment(),
         )
         wait_for_port(self.port, self.process)
         wait_for_port(self.direct_tls_port, self.process)
+        for account in self.accounts:
+            subprocess.run(
+                [*self.prefix, *self.add(*account)], check=True, stdin=subprocess.DEVNULL, capture_output=True,
+                cwd=self.folder, env=self.environment(), timeout=PATIENCE,
+            )
         return self
 
     def register(self, user, password):
-        """Makes an account and gives its JID."""
-        command = [*self.prefix, "prosodyctl", "--config", str(self.config), "register", user, DOMAIN, password]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder)
+        """An account that is there once the server has started, and its JID."""
+        self.accounts.append((user, password))
         return f"{user}@{DOMAIN}"
 
     def stop(self):
         if self.process is not None:
             stop_process(self.process)
         self.output.close()
+
+
+class Prosody(Foreign):
+    name = user = "prosody"
+    template = "prosody.cfg.lua"
+
+    def run(self):
+        return ["prosody", "--config", str(self.config), "-F"]
+
+    def add(self, user, password):
+        return ["prosodyctl", "--config", str(self.config), "register", user, DOMAIN, password]
+
+
+class Ejabberd(Foreign):
+    name = user = "ejabberd"
+    template = "ejabberd.yml"
+
+    def prepare(self):
+        # With a port of its own it needs no port mapper, which other programs would share.
+        (self.folder / "ctl.cfg").write_text(
+            f"ERL_DIST_PORT={free_port()}\nINET_DIST_INTERFACE=127.0.0.1\nERLANG_NODE=interop@localhost\n"
+        )
+        (self.folder / "inetrc").write_text("{lookup,[file,native]}.\n")
+
+    def control(self, *command):
+        return [
+            "/usr/sbin/ejabberdctl", "--config-dir", str(self.folder), "--config", str(self.config),
+            "--ctl-config", str(self.folder / "ctl.cfg"), "--logs", str(self.folder),
+            "--spool", str(self.folder / "data"), *command,
+        ]
+
+    def run(self):
+        return self.control("foreground")
+
+    def add(self, user, password):
+        return self.control("register", user, DOMAIN, password)
 
 
 class Program:

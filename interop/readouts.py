@@ -1,9 +1,9 @@
-"""Readouts that have to work through any server."""
+"""Readouts and logins that have to work through any server."""
 
 import re
 from datetime import datetime, timedelta, timezone
 
-from harness import DOMAIN
+from harness import DOMAIN, Program, password_of
 from sensordata import PLUGINS, become_contact, fields, read
 
 SENSOR = f"sensor@{DOMAIN}"
@@ -71,3 +71,24 @@ class Readouts:
 
         reader = self.program("reader", "eve", SENSOR)
         self.assertEqual(reader.wait(), 6, reader.output())
+
+
+class Logins:
+    """To be mixed into the same, where the server listens for direct TLS too."""
+
+    async def test_direct_tls_works_as_well(self):
+        self.sensor("sensor", "ann")
+        reader = Program(
+            "reader", "--jid", f"ann@{DOMAIN}", "--server", f"127.0.0.1:{self.server.direct_tls_port}", "--direct-tls",
+            "--ca", self.server.ca, SENSOR, password=password_of("ann"),
+        )
+        self.addCleanup(reader.stop)
+        self.assertEqual(reader.wait(), 0, reader.error_text())
+
+    async def test_a_wrong_password_is_told_apart(self):
+        reader = Program(
+            "reader", "--jid", f"ann@{DOMAIN}", "--server", f"127.0.0.1:{self.server.port}", "--ca", self.server.ca,
+            SENSOR, password="wrong",
+        )
+        self.addCleanup(reader.stop)
+        self.assertEqual(reader.wait(), 4, reader.error_text())

@@ -8,7 +8,6 @@ use xmpp_sasl::{DeriveError, Hash, StoredCredentials};
 
 use crate::router::Router;
 use crate::storage::{Account, Batch, StoreError};
-use crate::tokens;
 
 /// Each account has credentials for these, so that any client finds a mechanism.
 const HASHES: [Hash; 2] = [Hash::Sha1, Hash::Sha256];
@@ -43,11 +42,10 @@ impl Accounts {
     /// As for [`Accounts::create`], but [`StoreError::NoSuchAccount`] if there is none.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), AccountError> {
         let account = self.derive(user, password).await?;
-        let address = account.address.clone();
-        let _guard = self.router.lock([&address, &address]).await;
-        let batch = Batch::new().replace_account(account);
-        let batch = batch.put_value(tokens::key(&address), []);
-        Ok(self.router.commit(batch).await?)
+        Ok(self
+            .router
+            .commit(Batch::new().replace_account(account))
+            .await?)
     }
 
     /// Removes an account and its roster, and ends its connections. Nothing happens if there is none.
@@ -84,22 +82,7 @@ impl Accounts {
 
     async fn derive(&self, user: &str, password: &str) -> Result<Account, AccountError> {
         let address = self.address(user)?;
-        let password = Password(password.to_owned());
-        let iterations = self.iterations;
-        let derivation = tokio::task::spawn_blocking(move || {
-            let mut credentials = Vec::new();
-            for hash in HASHES {
-                let mut salt = [0; 16];
-                getrandom::fill(&mut salt).map_err(|_| AccountError::NoRandomness)?;
-                let stored = StoredCredentials::derive(hash, &password.0, &salt, iterations)?;
-                credentials.push(stored.to_text());
-            }
-            Ok(credentials)
-        });
-        let credentials = derivation
-            .await
-            .unwrap_or(Err(AccountError::Store(StoreError::Closed)))?;
-        Ok(Account::new(address.as_str(), credentials))
+        derive(address, Password::new(password), self.iterations).await
     }
 
     fn address(&self, user: &str) -> Result<Jid, AccountError> {
@@ -117,6 +100,28 @@ impl fmt::Debug for Accounts {
     }
 }
 
+/// The account of this address with keys derived from a password, on a thread of its own.
+pub(crate) async fn derive(
+    address: Jid,
+    password: Password,
+    iterations: u32,
+) -> Result<Account, AccountError> {
+    let derivation = tokio::task::spawn_blocking(move || {
+        let mut credentials = Vec::new();
+        for hash in HASHES {
+            let mut salt = [0; 16];
+            getrandom::fill(&mut salt).map_err(|_| AccountError::NoRandomness)?;
+            let stored = StoredCredentials::derive(hash, &password.0, &salt, iterations)?;
+            credentials.push(stored.to_text());
+        }
+        Ok(credentials)
+    });
+    let credentials = derivation
+        .await
+        .unwrap_or(Err(AccountError::Store(StoreError::Closed)))?;
+    Ok(Account::new(address.as_str(), credentials))
+}
+
 /// The stored credentials for one hash function, if the account has them.
 pub(crate) fn credentials(account: &Account, hash: Option<Hash>) -> Option<StoredCredentials> {
     let stored = account
@@ -130,7 +135,13 @@ pub(crate) fn credentials(account: &Account, hash: Option<Hash>) -> Option<Store
 }
 
 /// A copy of a password on its way to the thread that derives.
-struct Password(String);
+pub(crate) struct Password(String);
+
+impl Password {
+    pub(crate) fn new(password: &str) -> Self {
+        Self(password.to_owned())
+    }
+}
 
 impl Drop for Password {
     fn drop(&mut self) {

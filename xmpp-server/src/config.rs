@@ -11,6 +11,7 @@ use crate::gate::{GateRules, Rate, Traffic};
 use crate::roster::RosterLimits;
 use crate::router::{Conflict, Rules};
 use crate::services::ContactAddress;
+use crate::services::archive::ArchiveRules;
 use crate::storage::{Overflow, Quota};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,7 +43,10 @@ pub struct ServerConfig {
     pub(crate) offline_messages: (u64, u64),
     pub(crate) blocked_addresses: usize,
     pub(crate) private_xml_bytes: u64,
+    pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
+    pub(crate) account_changes: bool,
+    pub(crate) administrators: Vec<Jid>,
     pub(crate) iterations: u32,
     pub(crate) resumption: Option<Duration>,
     pub(crate) acknowledgement_timeout: Duration,
@@ -83,7 +87,10 @@ impl ServerConfig {
             offline_messages: (1_000, 1 << 20),
             blocked_addresses: 1_000,
             private_xml_bytes: 1 << 18,
+            archive: None,
             vcard_bytes: 1 << 16,
+            account_changes: true,
+            administrators: Vec::new(),
             iterations: xmpp_sasl::StoredCredentials::DEFAULT_ITERATIONS,
             resumption: Some(Duration::from_secs(600)),
             acknowledgement_timeout: Duration::from_secs(60),
@@ -247,9 +254,39 @@ impl ServerConfig {
         self
     }
 
+    /// Archives messages with a body for both sides (XEP-0313): of each account the latest `messages`, and no more than
+    /// `bytes` of them, none older than `age`. Each account may choose whose messages are archived. Default: nothing is
+    /// archived. With it, each such message costs a commit before it is delivered.
+    pub fn archive(mut self, messages: u64, bytes: u64, age: Option<Duration>) -> Self {
+        let micros = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        self.archive = (messages > 0).then_some(ArchiveRules {
+            quota: Quota {
+                records: messages,
+                bytes,
+                overflow: Overflow::DropOldest,
+            },
+            age: age.map(micros),
+        });
+        self
+    }
+
     /// How large the vCard of an account (XEP-0054) may be in bytes. Default: 64 KiB, on disk.
     pub fn vcard_bytes(mut self, bytes: usize) -> Self {
         self.vcard_bytes = bytes;
+        self
+    }
+
+    /// Whether the owner of an account may change its password and give the account up (XEP-0077). Default: yes.
+    pub fn account_changes(mut self, allowed: bool) -> Self {
+        self.account_changes = allowed;
+        self
+    }
+
+    /// Lets the owner of this account administer the server by ad-hoc commands (XEP-0133): add and delete users, change
+    /// their passwords, end their sessions, list who is there, and announce. Without any, there are no such commands.
+    /// Default: nobody.
+    pub fn administrator(mut self, account: &Jid) -> Self {
+        self.administrators.push(account.bare());
         self
     }
 
@@ -390,7 +427,11 @@ impl ServerConfig {
             offline: self.offline(),
             blocked: self.blocked_addresses,
             private_bytes: self.private_xml_bytes,
+            archive: self.archive,
             vcard_bytes: self.vcard_bytes,
+            account_changes: self.account_changes,
+            administrators: self.administrators.clone(),
+            iterations: self.iterations,
         }
     }
 }

@@ -35,8 +35,8 @@
 //! # What is promised
 //!
 //! - A change that was answered is on the disk.
-//! - A stanza that was accepted is delivered to the client's connection, or its sender is told, except where
-//!   RFC 6121 demands silence.
+//! - A stanza that was accepted is delivered to the client's connection, kept on the disk until its receiver comes, or
+//!   its sender is told, except where RFC 6121 demands silence.
 //! - Stanzas from one client to another arrive in the order in which they were sent.
 //! - No client makes the server hold more than its limits allow, whatever it sends or does not read.
 

@@ -7,6 +7,7 @@ use xmpp_xml::{ToXml, Writer};
 
 use crate::outbox::{Shared, Turn};
 use crate::registry::{Current, Handle, Online, Registry, Session};
+use crate::services::blocking;
 
 /// A resource says that it is available (RFC 6121 §4.2 and §4.4). After the first time it also gets to know who
 /// else is, and what waits for the account.
@@ -269,6 +270,7 @@ fn deliver_requests(registry: &Registry, handle: &Handle, turn: &mut Turn) {
     for request in own
         .roster
         .values()
+        .filter(|contact| !blocking::is_listed_text(&own.blocked, &contact.address))
         .filter_map(|contact| contact.request.as_ref())
     {
         session.push_bytes(turn, request.as_bytes());

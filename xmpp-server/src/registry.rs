@@ -73,6 +73,8 @@ pub(crate) struct Online {
     pub(crate) roster_version: String,
     /// Addresses of any form that the account has blocked (XEP-0191).
     pub(crate) blocked: BTreeSet<String>,
+    /// Messages wait for a resource that wants them.
+    pub(crate) waiting: bool,
     pub(crate) sessions: Vec<Session>,
 }
 
@@ -82,6 +84,7 @@ pub(crate) struct Kept {
     pub(crate) roster: Vec<Contact>,
     pub(crate) roster_version: String,
     pub(crate) blocked: BTreeSet<String>,
+    pub(crate) waiting: bool,
 }
 
 /// All accounts with sessions, by bare address.
@@ -138,6 +141,7 @@ impl Registry {
                 .collect(),
             roster_version: kept.roster_version,
             blocked: kept.blocked,
+            waiting: kept.waiting,
             sessions: Vec::with_capacity(1),
         });
         let session = Session {

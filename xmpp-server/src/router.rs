@@ -1,16 +1,17 @@
 //! Where stanzas go (RFC 6120 §10, RFC 6121 §8), and what they change.
 //!
-//! [`Router::handle`] takes a stanza from a client and finishes it at once, except for what changes a roster: that
-//! is a [`Change`], for [`Router::apply`] to carry out. It decides (pure, in [`exchange`](crate::exchange)), commits,
-//! and only then tells anybody.
+//! [`Router::handle`] takes a stanza from a client and finishes it at once, except for what takes the store: that is a
+//! [`Change`], for [`Router::apply`] to carry out. It decides (pure, in [`exchange`](crate::exchange) and in the
+//! [services](crate::services)), commits, and only then tells anybody.
 
 mod change;
+mod keeping;
 mod message;
 pub(crate) mod output;
 mod presence;
 mod request;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +27,10 @@ use self::output::{push, refuse, store_refusal};
 use crate::outbox::{Outbox, Turn};
 use crate::registry::{Handle, Kept, Online, Registry};
 use crate::roster::{self, RosterLimits, Wish};
-use crate::services::{AnswerLater, ContactAddress, Order, blocking, last_activity};
+use crate::services::archive::ArchiveRules;
+use crate::services::{
+    AnswerLater, Commands, ContactAddress, Order, blocking, last_activity, offline,
+};
 use crate::storage::{Account, Batch, Quota, Store, StoreError, Writer as StoreWriter};
 use crate::subscription::Request;
 
@@ -47,7 +51,14 @@ pub(crate) struct Rules {
     pub(crate) offline: Option<Quota>,
     pub(crate) blocked: usize,
     pub(crate) private_bytes: u64,
+    /// What is archived of each account; `None` where nothing is.
+    pub(crate) archive: Option<ArchiveRules>,
     pub(crate) vcard_bytes: usize,
+    /// Owners may change their passwords and give up their accounts.
+    pub(crate) account_changes: bool,
+    pub(crate) administrators: Vec<Jid>,
+    /// Rounds of SCRAM's hash for new passwords.
+    pub(crate) iterations: u32,
 }
 
 /// What happens when a client asks for a resource that another connection of its account has
@@ -77,6 +88,9 @@ pub(crate) struct Router {
     stamps: AtomicU64,
     salt: u32,
     started: std::time::Instant,
+    pub(crate) commands: Commands,
+    /// Messages of lost connections that are on their way to the store.
+    restoring: Arc<AtomicUsize>,
 }
 
 /// Something that a stanza asks for and that takes the store.
@@ -84,7 +98,7 @@ pub(crate) struct Router {
 pub(crate) enum Change {
     /// Of what two accounts keep about each other.
     Roster(RosterChange),
-    /// A message for somebody who is not there.
+    /// A message that has to be kept before it goes on.
     Message(Element),
     /// A resource wants messages from now on.
     Flood,
@@ -118,6 +132,8 @@ impl Router {
             stamps: AtomicU64::new(0),
             salt: salt()?,
             started: std::time::Instant::now(),
+            commands: Commands::new(seed()?),
+            restoring: Arc::default(),
         })
     }
 
@@ -148,6 +164,7 @@ impl Router {
         let kept = if self.read().online(bare.as_str()).is_some() {
             Kept::default()
         } else {
+            self.await_restored().await;
             // It may have been removed since it was authenticated.
             let load = self.load(bare.clone(), |store, bare| {
                 let is_there = store.account(bare.as_str())?.is_some();
@@ -155,6 +172,7 @@ impl Router {
                     roster: store.roster(bare.as_str())?,
                     roster_version: roster::kept_version(store, bare.as_str())?,
                     blocked: blocking::kept(store, bare.as_str())?,
+                    waiting: offline::is_waiting(store, bare.as_str())?,
                 };
                 Ok(is_there.then_some(kept))
             });
@@ -431,7 +449,12 @@ impl Router {
         let tokens = crate::tokens::key(bare.as_str());
         let batch = Batch::new().remove_account(bare.as_str());
         self.commit(batch.put_value(tokens, [])).await?;
-        let mut turn = Turn::new();
+        self.end_sessions(bare, &mut Turn::new());
+        Ok(())
+    }
+
+    /// Ends the sessions of an account.
+    pub(crate) fn end_sessions(&self, bare: &Jid, turn: &mut Turn) {
         let mut registry = self.write();
         let sessions = registry
             .online(bare.as_str())
@@ -441,12 +464,9 @@ impl Router {
             .map(|session| Arc::clone(&session.handle))
             .collect();
         for handle in handles {
-            handle
-                .outbox
-                .close(&mut turn, StreamCondition::NotAuthorized);
-            end(&mut registry, &handle, &mut turn);
+            handle.outbox.close(turn, StreamCondition::NotAuthorized);
+            end(&mut registry, &handle, turn);
         }
-        Ok(())
     }
 }
 
@@ -535,11 +555,46 @@ impl Stamp {
         format!("{:016x}{:08x}", self.micros, self.salt)
     }
 
+    /// What all keys at a time begin with, which comes before them.
+    pub(crate) fn first_key_at(micros: u64) -> String {
+        format!("{micros:016x}")
+    }
+
+    /// Reads a key.
+    pub(crate) fn of_key(key: &str) -> Option<Self> {
+        let (micros, salt) = key.split_at_checked(16)?;
+        Some(Self {
+            micros: u64::from_str_radix(micros, 16).ok()?,
+            salt: u32::from_str_radix(salt, 16).ok()?,
+        })
+    }
+
+    /// So many microseconds before.
+    pub(crate) fn earlier(&self, micros: u64) -> Self {
+        Self {
+            micros: self.micros.saturating_sub(micros),
+            salt: 0,
+        }
+    }
+
+    /// The time to the microsecond, by which things are searched.
+    pub(crate) fn exact_time(&self) -> DateTime {
+        let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
+        let nanos = u32::try_from(self.micros % 1_000_000).unwrap_or_default();
+        DateTime::from_unix(seconds, nanos.saturating_mul(1_000)).unwrap_or(DateTime::MAX)
+    }
+
     pub(crate) fn time(&self) -> DateTime {
         let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
         // Whole seconds are enough for people, and say less about the machine.
         DateTime::from_unix(seconds, 0).unwrap_or(DateTime::MAX)
     }
+}
+
+fn seed() -> Result<[u8; 32], StoreError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+    Ok(seed)
 }
 
 fn salt() -> Result<u32, StoreError> {

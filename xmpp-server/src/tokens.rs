@@ -1,7 +1,7 @@
 //! The tokens by which clients log in again (FAST, XEP-0484): kept by account, a few installations of clients each.
 //!
 //! A token is worth the password of its account for as long as it lasts, so that it is kept where credentials are, and
-//! nothing of it is left when the password is changed.
+//! it is void when the password is changed.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use xmpp_sasl::{Mechanism, Token};
 use zeroize::Zeroizing;
 
 use crate::router::Router;
-use crate::storage::{Batch, StoreError};
+use crate::storage::{Account, Batch, StoreError};
 
 /// For how many installations of clients one account has tokens; the one that was away for longest goes first.
 const INSTALLATIONS: usize = 32;
@@ -43,27 +43,29 @@ pub(crate) async fn with_tokens(
     let time = now()?;
     let _guard = router.lock([account, account]).await;
     let stored = router.load(account.to_owned(), |store, account| {
-        let is_there = store.account(account)?.is_some();
-        let stored = if is_there {
-            store.value(&key(account))?
-        } else {
-            None
+        let generation = store.account(account)?.as_ref().map(generation);
+        let stored = match generation {
+            Some(_) => store.value(&key(account))?,
+            None => None,
         };
-        Ok((is_there, stored.unwrap_or_default()))
+        Ok((generation, Zeroizing::new(stored.unwrap_or_default())))
     });
-    let (is_there, stored) = stored.await?;
-    let mut kept = read(&Zeroizing::new(stored));
+    let (generation, stored) = stored.await?;
+    let generation = generation.as_deref();
+    let mut kept = read(&stored, generation.unwrap_or_default());
     let place = kept
         .iter()
         .position(|(installation, _)| installation == client);
     let mut tokens = place.map_or_else(FastTokens::default, |place| kept.remove(place).1);
-    if answer(&mut tokens, time) && is_there {
+    if answer(&mut tokens, time)
+        && let Some(generation) = generation
+    {
         if !tokens.is_empty() {
             kept.push((client.to_owned(), tokens));
         }
         let excess = kept.len().saturating_sub(INSTALLATIONS);
         kept.drain(..excess);
-        let bytes = write(&kept).as_bytes().to_vec();
+        let bytes = write(&kept, generation).as_bytes().to_vec();
         router
             .commit(Batch::new().put_value(key(account), bytes))
             .await?;
@@ -79,9 +81,21 @@ fn now() -> Result<DateTime, StoreError> {
     DateTime::from_unix(seconds, 0).map_err(|error| StoreError::Failed(Arc::new(error)))
 }
 
-/// One line for each token: installation, slot, mechanism, expiry, count, secret.
-fn write(kept: &[(String, FastTokens)]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::new());
+/// Tells the credentials of an account from those before and after: each have salts of their own. Tokens are good for
+/// those with which they were issued, whoever changes the password and however.
+fn generation(account: &Account) -> String {
+    let bytes = account.credentials.iter().flat_map(|text| text.bytes());
+    // FNV-1a: salts are random, and nobody can choose them.
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+/// One line for the generation of the credentials, and one for each token: installation, slot, mechanism, expiry, count,
+/// secret.
+fn write(kept: &[(String, FastTokens)], generation: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(format!("{generation}\n"));
     for (client, tokens) in kept {
         for (slot, token) in [("newest", tokens.newest()), ("current", tokens.current())] {
             let Some(token) = token else {
@@ -107,10 +121,14 @@ fn write(kept: &[(String, FastTokens)]) -> Zeroizing<String> {
     text
 }
 
-/// What cannot be read is no token: its client logs in with its password.
-fn read(bytes: &[u8]) -> Vec<(String, FastTokens)> {
+/// What cannot be read, or is of another generation, is no token: its client logs in with its password.
+fn read(bytes: &[u8], generation: &str) -> Vec<(String, FastTokens)> {
     let mut kept: Vec<(String, FastTokens)> = Vec::new();
-    for line in std::str::from_utf8(bytes).unwrap_or_default().lines() {
+    let mut lines = std::str::from_utf8(bytes).unwrap_or_default().lines();
+    if lines.next() != Some(generation) {
+        return kept;
+    }
+    for line in lines {
         let Some((client, slot, token)) = read_line(line) else {
             continue;
         };
@@ -156,8 +174,9 @@ mod tests {
             ("two".to_owned(), FastTokens::new(None, Some(token("c")))),
             ("three".to_owned(), FastTokens::new(Some(token("d")), None)),
         ];
-        assert_eq!(read(write(&kept).as_bytes()), kept);
-        assert!(read(b"").is_empty());
-        assert!(read(b"one\tnewest\tHT-SHA-256-EXPR\tsoon\t1\tx\n\xff").is_empty());
+        assert_eq!(read(write(&kept, "g").as_bytes(), "g"), kept);
+        assert!(read(write(&kept, "g").as_bytes(), "h").is_empty());
+        assert!(read(b"", "g").is_empty());
+        assert!(read(b"g\none\tnewest\tHT-SHA-256-EXPR\tsoon\t1\tx\n", "g").is_empty());
     }
 }

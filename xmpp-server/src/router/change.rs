@@ -15,7 +15,7 @@ use crate::outbox::Turn;
 use crate::presence;
 use crate::registry::{Handle, Registry};
 use crate::roster::{self, Removed, Roster, Wish};
-use crate::services::{AnswerLater, Order, blocking};
+use crate::services::{AnswerLater, Order, Reply, blocking};
 use crate::storage::{Contact, StoreError};
 
 impl Router {
@@ -34,12 +34,12 @@ impl Router {
         let outcome = answer(self, handle, order).await;
         let mut turn = Turn::new();
         match (outcome, Stanza::parse(order.element.root())) {
-            (Ok(Some(payload)), Ok(Stanza::Iq(iq))) => {
+            (Ok(Reply::Payload(payload)), Ok(Stanza::Iq(iq))) => {
                 reply(handle, &iq, payload.as_ref(), &mut turn);
             }
-            (Ok(None), Ok(Stanza::Iq(iq))) => acknowledge(handle, &iq, &mut turn),
+            (Ok(Reply::Empty), Ok(Stanza::Iq(iq))) => acknowledge(handle, &iq, &mut turn),
             (Err(error), _) => refuse(handle, order.element.root(), &error, &mut turn),
-            // It was read as a request before.
+            // It was answered already, or was never read as a request.
             (Ok(_), _) => {}
         }
     }
@@ -143,15 +143,14 @@ impl Router {
             return Err(StanzaError::new(StanzaCondition::ResourceConstraint)
                 .with_text("too many requests wait there already"));
         }
-        let mut batch = exchange.batch();
+        let accounts = exchange.told().map(|side| match side {
+            Side::Sender => handle.bare.as_str(),
+            Side::Contact => contact.as_str(),
+        });
+        let batch = accounts.fold(exchange.batch(), |batch, account| {
+            roster::put_version(batch, account, version)
+        });
         if !batch.is_empty() {
-            for side in exchange.told() {
-                let account = match side {
-                    Side::Sender => handle.bare.as_str(),
-                    Side::Contact => contact.as_str(),
-                };
-                batch = roster::put_version(batch, account, version);
-            }
             self.commit(batch)
                 .await
                 .map_err(|error| store_refusal(&error))?;

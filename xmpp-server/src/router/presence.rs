@@ -42,7 +42,9 @@ impl Router {
                         .and_then(|session| session.presence.as_ref())
                         .is_some_and(|current| current.priority >= 0);
                     presence::available(&mut registry, handle, shared(), priority, turn);
-                    if priority >= 0 && !was_willing && self.rules.offline.is_some() {
+                    let own = registry.online(handle.bare.as_str());
+                    let is_waited_for = own.is_some_and(|own| own.waiting);
+                    if priority >= 0 && !was_willing && is_waited_for {
                         return Ok(Some(Change::Flood));
                     }
                 }

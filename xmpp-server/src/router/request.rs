@@ -12,7 +12,7 @@ use super::{Change, RosterChange, Router};
 use crate::outbox::Turn;
 use crate::registry::{Handle, Online};
 use crate::roster::{Roster, Wish};
-use crate::services::{self, Asked, How, Inquiry, Order};
+use crate::services::{self, Asked, How, Inquiry, Order, Reply};
 
 impl Router {
     pub(super) fn iq(
@@ -78,10 +78,10 @@ impl Router {
                     asked,
                     iq,
                 };
-                let payload = answer(&inquiry)?;
-                match &payload {
-                    Some(payload) => reply(handle, iq, payload.as_ref(), turn),
-                    None => acknowledge(handle, iq, turn),
+                match answer(&inquiry)? {
+                    Reply::Payload(payload) => reply(handle, iq, payload.as_ref(), turn),
+                    Reply::Empty => acknowledge(handle, iq, turn),
+                    Reply::Sent => {}
                 }
                 Ok(None)
             }

@@ -8,7 +8,7 @@ use xmpp_core::jid::{Jid, JidRef};
 use xmpp_core::stanza::{IqBuilder, IqType};
 use xmpp_xml::{Element, ElementRef, ToXml, Writer};
 
-use super::{Answer, How, Inquiry, Later, Order, Service, bad_request, payload};
+use super::{Answer, How, Inquiry, Later, Order, Reply, Service, bad_request, payload};
 use crate::outbox::Turn;
 use crate::presence;
 use crate::registry::{Handle, Online, Registry, Session};
@@ -139,7 +139,7 @@ fn change<'r>(router: &'r Router, handle: &'r Arc<Handle>, order: &'r Order) -> 
         let committed = router.commit(batch).await;
         committed.map_err(|error| store_refusal(&error))?;
         tell(router, handle, &wish, &before, &after);
-        Ok(None)
+        Ok(Reply::Empty)
     })
 }
 

@@ -7,7 +7,7 @@ use xmpp_core::ns;
 use xmpp_core::stanza::{IqType, Message, MessageBuilder, MessageType};
 use xmpp_xml::{ElementRef, ToXml, Writer};
 
-use super::{Answer, How, Inquiry, Service};
+use super::{Answer, How, Inquiry, Reply, Service};
 use crate::outbox::Turn;
 use crate::registry::Handle;
 use crate::router::output::push;
@@ -40,7 +40,7 @@ fn switch(inquiry: &Inquiry<'_>, carbons: bool) -> Answer {
     if let Some(session) = inquiry.router.write().session_mut(inquiry.handle) {
         session.carbons = carbons;
     }
-    Ok(None)
+    Ok(Reply::Empty)
 }
 
 /// On which side of a conversation the account is that gets a copy.

@@ -9,7 +9,8 @@ use xmpp_core::ns;
 use xmpp_core::stanza::IqType;
 
 use super::{
-    Answer, Asked, How, Inquiry, Others, Place, Service, contact_addresses, features, payload,
+    Answer, Asked, How, Inquiry, Others, Place, Service, administration, contact_addresses,
+    features, payload,
 };
 use crate::registry::Online;
 
@@ -25,8 +26,12 @@ pub(super) const SERVICES: &[Service] = &[
 ];
 
 fn info(inquiry: &Inquiry<'_>) -> Answer {
-    no_node(inquiry)?;
     let rules = &inquiry.router.rules;
+    if let Some(node) = inquiry.payload()?.attribute("node") {
+        let is_server = inquiry.asked == Asked::Server;
+        let command = administration::info(rules, inquiry.handle, &node).filter(|_| is_server);
+        return payload(command.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?);
+    }
     let (place, identity, form) = match inquiry.asked {
         Asked::Server => (
             Place::Server,
@@ -54,7 +59,14 @@ fn info(inquiry: &Inquiry<'_>) -> Answer {
 
 /// An account has its available resources, for those who see them anyhow (XEP-0030 §8).
 fn items(inquiry: &Inquiry<'_>) -> Answer {
-    no_node(inquiry)?;
+    let node = inquiry.payload()?.attribute("node");
+    if inquiry.asked == Asked::Server && node.as_deref() == Some(ns::COMMANDS) {
+        let commands = administration::items(&inquiry.router.rules, inquiry.handle);
+        return payload(commands.ok_or_else(|| StanzaError::new(StanzaCondition::ItemNotFound))?);
+    }
+    if node.is_some() {
+        return Err(StanzaError::new(StanzaCondition::ItemNotFound));
+    }
     let account = match inquiry.asked {
         Asked::Server => None,
         Asked::Own => Some(inquiry.handle.bare.as_ref()),
@@ -69,11 +81,4 @@ fn items(inquiry: &Inquiry<'_>) -> Answer {
             .collect(),
         ..items::Query::default()
     })
-}
-
-fn no_node(inquiry: &Inquiry<'_>) -> Result<(), StanzaError> {
-    match inquiry.payload()?.attribute("node") {
-        None => Ok(()),
-        Some(_) => Err(StanzaError::new(StanzaCondition::ItemNotFound)),
-    }
 }

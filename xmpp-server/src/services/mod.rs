@@ -3,6 +3,8 @@
 //! A [`Service`] is a row of a table: which payload it answers, where, and how. Requests find it there, and so does
 //! service discovery, so that nothing is announced that is not answered.
 
+mod administration;
+pub(crate) mod archive;
 pub(crate) mod blocking;
 pub(crate) mod carbons;
 mod contact_addresses;
@@ -11,6 +13,7 @@ pub(crate) mod last_activity;
 pub(crate) mod offline;
 mod ping;
 mod private_xml;
+mod registration;
 mod time;
 mod vcard;
 mod version;
@@ -23,6 +26,7 @@ use xmpp_core::jid::Jid;
 use xmpp_core::stanza::{Iq, IqType};
 use xmpp_xml::{Element, ElementRef, ToXml};
 
+pub(crate) use self::administration::Commands;
 pub use self::contact_addresses::ContactAddress;
 use crate::registry::Handle;
 use crate::router::output::store_refusal;
@@ -40,10 +44,13 @@ const SERVICES: &[&[Service]] = &[
     carbons::SERVICES,
     private_xml::SERVICES,
     vcard::SERVICES,
+    archive::SERVICES,
+    registration::SERVICES,
+    administration::SERVICES,
 ];
 
 /// What is announced besides the namespaces of services: where, and when it is true.
-const FEATURES: &[&[Feature]] = &[offline::FEATURES];
+const FEATURES: &[&[Feature]] = &[offline::FEATURES, archive::FEATURES];
 
 /// To whom a request is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +71,15 @@ pub(crate) struct Service {
     namespace: &'static str,
     name: &'static str,
     kind: IqType,
-    /// Who may ask, by whom is asked.
+    /// The server answers.
     server: bool,
+    /// The sender's own account answers.
     own: bool,
+    /// Who else may ask an account.
     others: Others,
+    /// The server and the accounts announce the namespace.
     announced: [bool; 2],
+    /// Whether the rules of the server have it at all.
     is_on: fn(&Rules) -> bool,
     pub(crate) answer: How,
 }
@@ -99,8 +110,18 @@ pub(crate) type AnswerLater = for<'r> fn(&'r Router, &'r Arc<Handle>, &'r Order)
 /// The answer, once it is there.
 pub(crate) type Later<'r> = Pin<Box<dyn Future<Output = Answer> + Send + 'r>>;
 
-/// The payload of the result, if it has one, or why there is none.
-pub(crate) type Answer = Result<Option<Box<dyn ToXml + Send>>, StanzaError>;
+/// The result, or why there is none.
+pub(crate) type Answer = Result<Reply, StanzaError>;
+
+/// The result of a request.
+pub(crate) enum Reply {
+    /// It was done, and there is no more to say.
+    Empty,
+    /// What was asked for.
+    Payload(Box<dyn ToXml + Send>),
+    /// The service has sent the result itself.
+    Sent,
+}
 
 /// A request that is answered at once.
 pub(crate) struct Inquiry<'i> {
@@ -223,6 +244,12 @@ impl Service {
         self
     }
 
+    /// Only where the rules of the server say so.
+    const fn only_if(mut self, is_on: fn(&Rules) -> bool) -> Self {
+        self.is_on = is_on;
+        self
+    }
+
     /// It is nobody else's business.
     const fn forbidden_to_others(mut self) -> Self {
         self.others = Others::Nobody(StanzaCondition::Forbidden);
@@ -279,7 +306,7 @@ impl Order {
 
 /// The payload of a result.
 fn payload(payload: impl ToXml + Send + 'static) -> Answer {
-    Ok(Some(Box::new(payload)))
+    Ok(Reply::Payload(Box::new(payload)))
 }
 
 /// An element that was kept as text.

@@ -11,6 +11,7 @@ use xmpp_xml::{Element, ElementRef};
 use super::{Feature, Place};
 use crate::router::Stamp;
 use crate::router::output::with_payload;
+use crate::storage::{Store, StoreError};
 
 /// Where the store keeps them, under stamps.
 pub(crate) const COLLECTION: &str = "offline";
@@ -30,6 +31,11 @@ pub(super) const FEATURES: &[Feature] = &[
         is_on: |rules| rules.offline.is_some(),
     },
 ];
+
+/// Whether any message waits for an account.
+pub(crate) fn is_waiting(store: &dyn Store, account: &str) -> Result<bool, StoreError> {
+    Ok(store.extent(account, COLLECTION)?.records > 0)
+}
 
 /// Whether a message is worth keeping (XEP-0160 §3): one that says something and does not ask to be forgotten.
 pub(crate) fn is_storable(message: &Message<'_>) -> bool {

@@ -6,7 +6,7 @@ use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::stanza::IqType;
 use xmpp_xml::{Element, ElementRef, ToXml, Writer};
 
-use super::{How, Later, Order, Service, bad_request, parse_kept, payload, store_error};
+use super::{How, Later, Order, Reply, Service, bad_request, parse_kept, payload, store_error};
 use crate::registry::Handle;
 use crate::router::Router;
 use crate::storage::{Batch, Overflow, Quota};
@@ -74,7 +74,7 @@ fn set<'r>(router: &'r Router, handle: &'r Arc<Handle>, order: &'r Order) -> Lat
         }
         let committed = router.commit(batch).await;
         committed.map_err(|error| store_error(&error))?;
-        Ok(None)
+        Ok(Reply::Empty)
     })
 }
 
@@ -83,8 +83,8 @@ fn key(element: ElementRef<'_>) -> Result<String, StanzaError> {
     let namespace = element.namespace();
     if namespace.is_empty()
         || namespace.starts_with("jabber:")
+        || namespace.starts_with("http://jabber.org/")
         || namespace == "vcard-temp"
-        || namespace.starts_with("http://jabber.org/protocol/disco")
     {
         return Err(StanzaError::new(StanzaCondition::NotAcceptable)
             .with_text("the namespace is not one of a client"));

@@ -6,7 +6,9 @@ use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::stanza::IqType;
 use xmpp_xml::Element;
 
-use super::{How, Later, Order, Others, Service, blocking, parse_kept, payload, store_error};
+use super::{
+    How, Later, Order, Others, Reply, Service, blocking, parse_kept, payload, store_error,
+};
 use crate::registry::Handle;
 use crate::router::Router;
 use crate::storage::Batch;
@@ -63,6 +65,6 @@ fn set<'r>(router: &'r Router, handle: &'r Arc<Handle>, order: &'r Order) -> Lat
             .put_record(account, COLLECTION, "", card);
         let committed = router.commit(batch).await;
         committed.map_err(|error| store_error(&error))?;
-        Ok(None)
+        Ok(Reply::Empty)
     })
 }

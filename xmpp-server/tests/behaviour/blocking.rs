@@ -246,3 +246,23 @@ async fn a_block_holds_while_the_account_is_away_and_after_a_restart() {
         ["romeo@example.com"]
     );
 }
+
+#[tokio::test]
+async fn a_request_that_waits_is_not_shown_while_its_sender_is_blocked() {
+    let server = server(&["juliet", "romeo"]).await;
+    let mut romeo = server.available("romeo/orchard").await;
+    romeo
+        .send("<presence type='subscribe' to='juliet@example.com'/>")
+        .await;
+    romeo.sync().await;
+    let mut juliet = server.client("juliet/balcony").await;
+    juliet
+        .ask("set", None, &change("block", &["romeo@example.com"]))
+        .await;
+    juliet.send("<presence/>").await;
+    assert_eq!(kinds(&juliet.sync().await), ["presence"]);
+    juliet.ask("set", None, &change("unblock", &[])).await;
+    let mut chamber = server.client("juliet/chamber").await;
+    chamber.send("<presence/>").await;
+    assert!(kinds(&chamber.sync().await).contains(&"presence:subscribe".to_owned()));
+}

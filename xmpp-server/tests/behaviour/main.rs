@@ -8,6 +8,8 @@
     clippy::unwrap_used
 )]
 
+mod administration;
+mod archive;
 mod blocking;
 mod carbons;
 mod end_point;

@@ -223,3 +223,61 @@ async fn a_forged_stamp_of_the_server_is_taken_out() {
     assert!(!text.contains("2002"), "{text}");
     assert_eq!(kinds(&got).last().unwrap(), "message");
 }
+
+#[tokio::test]
+async fn what_a_lost_connection_did_not_get_waits_for_the_next() {
+    let config = config()
+        .send_queue_bytes(100 << 20)
+        .offline_messages(10_000, 50 << 20);
+    let server = server_with(config, Arc::new(Memory::new()), &["juliet", "romeo"]).await;
+    let juliet = server.client("juliet/balcony").await;
+    let mut romeo = server.client("romeo/orchard").await;
+    // More than the system's buffers take: she does not read.
+    let body = "x".repeat(10_000);
+    let count = 1_500;
+    for number in 0..count {
+        romeo
+            .send(&format!(
+                "<message to='juliet@example.com/balcony' id='{number}'><body>{body}</body></message>"
+            ))
+            .await;
+    }
+    assert!(romeo.sync().await.is_empty(), "all were accepted");
+    drop(juliet);
+    while server.server.sessions() > 1 {
+        romeo.sync().await;
+    }
+    let (_, got) = come(&server, "juliet/chamber", "<presence/>").await;
+    assert!(!got.is_empty(), "some were not written");
+    let expected: Vec<_> = (count - got.len()..count).map(|n| n.to_string()).collect();
+    assert_eq!(got, expected, "the last ones, in order, each once");
+    assert!(romeo.sync().await.is_empty(), "nothing came back");
+}
+
+#[tokio::test]
+async fn what_a_lost_connection_did_not_get_goes_to_a_resource_that_is_there() {
+    let config = config().send_queue_bytes(100 << 20);
+    let server = server_with(config, Arc::new(Memory::new()), &["juliet", "romeo"]).await;
+    let juliet = server.client("juliet/balcony").await;
+    let mut chamber = server.available("juliet/chamber").await;
+    let mut romeo = server.client("romeo/orchard").await;
+    let body = "x".repeat(10_000);
+    let count = 1_500;
+    for number in 0..count {
+        romeo
+            .send(&format!(
+                "<message to='juliet@example.com/balcony' id='{number}'><body>{body}</body></message>"
+            ))
+            .await;
+    }
+    assert!(romeo.sync().await.is_empty(), "all were accepted");
+    chamber.sync().await;
+    drop(juliet);
+    while server.server.sessions() > 2 {
+        romeo.sync().await;
+    }
+    let got = ids(&chamber.sync().await);
+    assert!(!got.is_empty(), "some were not written");
+    let expected: Vec<_> = (count - got.len()..count).map(|n| n.to_string()).collect();
+    assert_eq!(got, expected);
+}

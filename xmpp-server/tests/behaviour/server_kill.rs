@@ -1,4 +1,5 @@
-//! `kill -9` of a server while clients change rosters: what was answered is there when it comes back.
+//! `kill -9` of a server while clients change rosters and write messages: what was answered or accepted is there
+//! when it comes back.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::support::{Client, config, server_with};
+use crate::support::{Client, attribute, config, server_with};
 use xmpp_server::storage::{Redb, Store};
 
 const PATH: &str = "XMPP_SERVER_TEST_KILLED";
@@ -65,6 +66,51 @@ async fn a_killed_server_loses_no_roster_change_that_was_answered() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_no_message_that_was_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let mut accepted = Vec::new();
+    for round in 0..2 {
+        let (mut child, address) = start(&path);
+        let mut romeo = Client::login(address.parse().unwrap(), "romeo/x")
+            .await
+            .unwrap();
+        for number in 0..ANSWERS {
+            let id = format!("{round}-{number}");
+            romeo
+                .send(&format!(
+                    "<message to='juliet@example.com' id='{id}'><body>{id}</body></message>"
+                ))
+                .await;
+            // What comes after it is answered, so it was accepted.
+            assert!(romeo.sync().await.is_empty());
+            accepted.push(id);
+        }
+        // One more is under way.
+        romeo
+            .send("<message to='juliet@example.com' id='last'><body>x</body></message>")
+            .await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (mut child, address) = start(&path);
+    let mut juliet = Client::login(address.parse().unwrap(), "juliet/x")
+        .await
+        .unwrap();
+    juliet.send("<presence/>").await;
+    let got = juliet.sync().await;
+    let mut got: Vec<_> = got
+        .iter()
+        .filter(|stanza| stanza.root().name() == "message")
+        .map(|stanza| attribute(stanza, "id").unwrap())
+        .collect();
+    got.retain(|id| id != "last");
+    assert_eq!(got, accepted);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// Starts this program again as a server; gives the address at which it listens.
