@@ -249,8 +249,11 @@ impl Task {
     /// The client was heard of, and may have to wait before it is again.
     fn account_for(&mut self, stanzas: u64, bytes: usize) {
         (self.heard, self.is_pinged) = (TokioInstant::now(), false);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let counters = &self.shared.counters;
+        counters.received_stanzas.add(stanzas);
+        counters.received_bytes.add(bytes);
         if let Some(admission) = &mut self.admission {
-            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
             self.paused = self.paused.max(admission.read(stanzas, bytes, self.heard));
         }
     }
@@ -339,12 +342,14 @@ impl Task {
                     account, mechanism, ..
                 } => {
                     tracing::debug!(%account, ?mechanism, "authenticated");
+                    self.shared.counters.logins.add(1);
                     if let Some(admission) = &mut self.admission {
                         admission.authenticated(account.as_str());
                     }
                 }
                 Event::Established { jid, resumed } => {
                     tracing::debug!(%jid, resumed, "established");
+                    self.shared.counters.resumptions.add(u64::from(resumed));
                     let limit = self.shared.idle_timeout;
                     self.idle = limit.and_then(|limit| self.heard.checked_add(limit));
                 }
@@ -548,7 +553,8 @@ impl Task {
     /// When the client has come back by another connection, this one goes (XEP-0198 §5).
     fn give_up_claimed(&mut self) {
         // What the client has sent is carried out first, as it counts as handled.
-        let Some(handle) = self.handle.as_ref().filter(|_| self.errand.is_none()) else {
+        let is_free = self.is_managed && self.errand.is_none();
+        let Some(handle) = self.handle.as_ref().filter(|_| is_free) else {
             return;
         };
         let Some(claim) = handle.outbox.take_claim() else {
@@ -589,6 +595,8 @@ impl Task {
             match result {
                 Poll::Ready(Ok(count)) => {
                     self.pending.written += count;
+                    let count = u64::try_from(count).unwrap_or(u64::MAX);
+                    self.shared.counters.sent_bytes.add(count);
                     self.stalled = None;
                 }
                 Poll::Ready(Err(_)) => {
@@ -723,9 +731,11 @@ impl Task {
 
     fn may_log_in(&self, account: &Jid) -> bool {
         let admission = self.admission.as_ref();
-        admission.is_none_or(|admission| {
-            admission.is_authenticated() || admission.attempt(account.as_str(), TokioInstant::now())
-        })
+        let Some(admission) = admission.filter(|admission| !admission.is_authenticated()) else {
+            return true;
+        };
+        self.shared.counters.login_attempts.add(1);
+        admission.attempt(account.as_str(), TokioInstant::now())
     }
 
     async fn start_tls(&mut self) {

@@ -30,7 +30,7 @@
 //! server answers itself stands in `services`, one file for each extension. `connection` drives one client's
 //! stream, `outbox` is what waits for it, `hibernation` is what is left of a session whose connection was lost, `idle`
 //! is what an inactive client need not hear at once, `tokens` is what clients log in with again. `gate` says who is let
-//! in, and how fast.
+//! in, and how fast; `metrics` what has become of it.
 //!
 //! # What is promised
 //!
@@ -48,6 +48,7 @@ mod exchange;
 mod gate;
 mod hibernation;
 mod idle;
+mod metrics;
 mod outbox;
 mod presence;
 mod registry;
@@ -62,6 +63,7 @@ mod tokens;
 pub use accounts::{AccountError, Accounts};
 pub use config::ServerConfig;
 pub use gate::Rate;
+pub use metrics::Metrics;
 pub use router::Conflict;
 pub use server::{Server, ServerError};
 pub use services::ContactAddress;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::ToSocketAddrs;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use xmpp_core::entropy::Entropy;
 use xmpp_core::error::StreamCondition;
@@ -20,6 +20,7 @@ use crate::accounts::Accounts;
 use crate::config::ServerConfig;
 use crate::connection;
 use crate::gate::Gate;
+use crate::metrics::{self, Counters, Metrics};
 use crate::router::Router;
 use crate::storage::{Batch, Store, StoreError};
 use crate::tokens;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) ping_timeout: Duration,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) counters: Counters,
     entropy: Mutex<Entropy>,
     origin: tokio::time::Instant,
 }
@@ -138,6 +140,7 @@ impl Server {
             idle_timeout: config.idle_timeout,
             ping_timeout: config.ping_timeout,
             gate: Arc::new(Gate::new(config.gate)),
+            counters: Counters::default(),
             entropy: Mutex::new(Entropy::from_seed(random()?)),
             origin: tokio::time::Instant::now(),
         };
@@ -195,6 +198,46 @@ impl Server {
         self.listen_as(address, true).await
     }
 
+    /// What the server has done and what it holds.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// Listens for programs that watch the server: over HTTP without TLS, `GET /metrics` gives [`Server::metrics`] in the
+    /// text format of Prometheus, and `GET /health` says `ok`. Nobody is asked who he is: choose an address that only
+    /// those can reach who may know. Requests of 8,192 bytes at most are answered, 16 at once, within 10 s.
+    ///
+    /// # Errors
+    /// When the address cannot be listened at.
+    pub async fn listen_metrics(
+        &self,
+        address: impl ToSocketAddrs,
+    ) -> Result<SocketAddr, ServerError> {
+        let listener = Listener::bind(address).await?;
+        let address = listener.local_address()?;
+        let shared = Arc::clone(&self.shared);
+        let places = Arc::new(Semaphore::new(metrics::REQUESTS));
+        let task = tokio::spawn(async move {
+            // The semaphore is never closed.
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                let Ok(connection) = listener.accept().await else {
+                    tracing::error!(%address, "the listener for metrics has failed");
+                    return;
+                };
+                let answer = metrics::answer(Arc::clone(&shared), connection);
+                tokio::spawn(async move {
+                    answer.await;
+                    drop(place);
+                });
+            }
+        });
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
+        Ok(address)
+    }
+
     async fn listen_as(
         &self,
         address: impl ToSocketAddrs,
@@ -218,10 +261,12 @@ impl Server {
                 let admission = match shared.gate.enter(peer.ip()) {
                     Ok(admission) => admission,
                     Err(full) => {
+                        shared.counters.refused_connections.add(1);
                         tracing::debug!(%peer, ?full, "a connection too many");
                         continue;
                     }
                 };
+                shared.counters.connections.add(1);
                 let (shared, stop, running) = (Arc::clone(&shared), stop.clone(), running.clone());
                 tokio::spawn(async move {
                     connection::serve(shared, connection, is_direct, admission, stop).await;

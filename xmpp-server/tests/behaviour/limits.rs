@@ -129,9 +129,9 @@ async fn time_of_messages(server: &Running, count: usize) -> Duration {
 async fn who_sends_too_many_stanzas_is_read_from_later() {
     let rate = Rate::new(20, Duration::from_secs(1)).burst(4);
     let server = limited(config().stanza_rate(Some(rate))).await;
-    // Twelve stanzas, four of them at once.
+    // Twelve stanzas, four of them at once, the last two perhaps in one read.
     let taken = time_of_messages(&server, 6).await;
-    assert!(taken >= Duration::from_millis(300), "{taken:?}");
+    assert!(taken >= Duration::from_millis(250), "{taken:?}");
 }
 
 #[tokio::test]
@@ -151,22 +151,17 @@ async fn who_sends_too_many_bytes_is_read_from_later() {
 }
 
 #[tokio::test]
-async fn the_connections_of_an_account_are_slow_together_and_others_are_not() {
-    let rate = Rate::new(20, Duration::from_secs(1)).burst(4);
+async fn the_connections_of_an_account_are_slow_together() {
+    let rate = Rate::new(10, Duration::from_secs(1)).burst(4);
     let server = limited(config().account_stanza_rate(Some(rate))).await;
     let mut chamber = server.client("juliet/chamber").await;
+    let begin = Instant::now();
     for _ in 0..4 {
         chamber.sync().await;
     }
-    let begin = Instant::now();
-    let mut romeo = server.client("romeo/orchard").await;
-    romeo.sync().await;
-    let alone = begin.elapsed();
-    let taken = time_of_messages(&server, 4).await;
-    assert!(
-        taken >= Duration::from_millis(250),
-        "{taken:?}, the other {alone:?}"
-    );
+    // Of twelve stanzas together the last two are read 600 ms after the first; of these eight alone it were 200 ms.
+    time_of_messages(&server, 4).await;
+    assert!(begin.elapsed() >= Duration::from_millis(550));
 }
 
 #[tokio::test]

@@ -80,6 +80,37 @@ async fn a_client_logs_in_over_direct_tls() {
     assert!(client.sync().await.is_empty());
 }
 
+#[tokio::test]
+async fn a_new_certificate_is_used_for_new_connections_and_the_old_ones_stay() {
+    let (tls, trust) = certificate();
+    let config = ServerConfig::new(DOMAIN)
+        .unwrap()
+        .tls(tls.clone())
+        .iterations(crate::support::ITERATIONS);
+    let server = Server::start(config, Arc::new(Memory::new()))
+        .await
+        .unwrap();
+    server.accounts().create("juliet", "juliet").await.unwrap();
+    let address = server.listen_direct_tls("127.0.0.1:0").await.unwrap();
+    let connect = async |trust: &TlsClient| {
+        let connection = Connector::new().connect(&address.to_string()).await;
+        connection.unwrap().direct_tls_client(trust, DOMAIN).await
+    };
+    let connection = connect(&trust).await.unwrap();
+    let exporter = connection.tls_exporter();
+    let mut client = bind_over_tls(connection, exporter).await;
+
+    let renewed = rcgen::generate_simple_self_signed([DOMAIN.to_owned()]).unwrap();
+    let (chain, key) = (renewed.cert.pem(), renewed.signing_key.serialize_pem());
+    tls.replace(chain.as_bytes(), key.as_bytes()).unwrap();
+    let renewed_trust = TlsClient::with_ca(chain.as_bytes()).unwrap();
+    assert!(connect(&renewed_trust).await.is_ok());
+    // With the trust in the old one alone the new one is refused; a fresh client has no session to resume.
+    let stranger = connect(&certificate().1).await;
+    assert!(stranger.is_err());
+    assert!(client.sync().await.is_empty());
+}
+
 /// Everything after the handshake; SCRAM-SHA-256-PLUS or nothing.
 async fn bind_over_tls(connection: xmpp_net::Connection, exporter: Option<[u8; 32]>) -> Client {
     let jid = "juliet@example.com/balcony".parse().unwrap();

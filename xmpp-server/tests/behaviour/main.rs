@@ -19,6 +19,7 @@ mod keeping;
 mod limits;
 mod login;
 mod management;
+mod metrics;
 mod offline;
 mod one_round_trip;
 mod presence;
