@@ -56,7 +56,10 @@ impl AccountArguments {
                 return Err(Failure::new(FailureKind::Usage, message));
             }
         };
-        let mut config = Config::new(self.jid.clone(), password.0).direct_tls(self.direct_tls);
+        // These programs end with their connection, and say why: what starts them may start them again.
+        let mut config = Config::new(self.jid.clone(), password.0)
+            .direct_tls(self.direct_tls)
+            .reconnect(None);
         if let Some(server) = &self.server {
             config = config.server(server);
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use xmpp_client::{ConnectError, End, RequestError, SendError};
+use xmpp_client::{ConnectError, DeliveryError, End, RequestError, SendError};
 use xmpp_core::stream;
 
 /// The exit codes of the programs, as their `--help` lists them.
@@ -92,6 +92,15 @@ impl From<SendError> for Failure {
         match error {
             SendError::Ended(end) => end.into(),
             error => Self::new(FailureKind::Usage, error),
+        }
+    }
+}
+
+impl From<DeliveryError> for Failure {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Ended(end) => end.into(),
+            error => Self::new(FailureKind::Connection, error),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Reader {
     }
 
     /// The full address of the reader.
-    pub fn jid(&self) -> &Jid {
+    pub fn jid(&self) -> Jid {
         self.client.jid()
     }
 
@@ -272,7 +272,7 @@ impl Reader {
                 Ok(())
             }
             Ok(Stanza::Iq(iq)) => {
-                let own = self.client.jid().clone();
+                let own = self.client.jid();
                 answer(
                     &self.client,
                     &own,

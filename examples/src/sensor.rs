@@ -85,7 +85,7 @@ impl Sensor {
     }
 
     /// The full address of the device.
-    pub fn jid(&self) -> &Jid {
+    pub fn jid(&self) -> Jid {
         self.client.jid()
     }
 
@@ -128,7 +128,7 @@ impl Sensor {
                 _ => Ok(()),
             },
             Ok(Stanza::Iq(iq)) => {
-                let own = self.client.jid().clone();
+                let own = self.client.jid();
                 answer(
                     &self.client,
                     &own,

@@ -1,22 +1,21 @@
-//! The handles of a stream.
+//! The handle of a client.
 
 use std::future::Future;
 use std::sync::Arc;
 
-use tracing::debug;
-use xmpp_core::entropy::Entropy;
 use xmpp_core::error::StanzaError;
 use xmpp_core::jid::Jid;
 use xmpp_core::stanza::{Iq, IqBuilder, IqType, error_reply};
 use xmpp_xml::{Element, ElementRef, FromXml, ToXml, Writer};
 
 use crate::config::Config;
-use crate::driver::Driver;
+use crate::delivery::Delivery;
 use crate::error::{ConnectError, End, RequestError, SendError};
-use crate::negotiate::{Negotiated, negotiate};
-use crate::shared::{Answer, Delivery, Shared};
+use crate::incoming::Incoming;
+use crate::session::Session;
+use crate::shared::{Answer, Shared};
 
-/// The sending half of a stream. Clones share the stream; when the last one and [`Incoming`] are gone, it is closed.
+/// The sending half of a client. Clones share it; when the last one and [`Incoming`] are gone, its stream is closed.
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -24,8 +23,8 @@ pub struct Client {
 
 /// Closes the stream when nobody uses it any more.
 #[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Drop for Handle {
@@ -35,26 +34,15 @@ impl Drop for Handle {
 }
 
 impl Client {
-    /// Connects, logs in and binds a resource. Must run within a tokio runtime, which then moves the bytes.
+    /// Connects, logs in and binds a resource. Must run within a tokio runtime, which then keeps the client connected
+    /// ([`Config::reconnect`]) until it is [closed](Self::close) or dropped.
     ///
     /// # Errors
-    /// See [`ConnectError`]. Nothing is tried again.
+    /// See [`ConnectError`]. The first time nothing is tried again.
     pub async fn connect(config: Config) -> Result<(Client, Incoming), ConnectError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(ConnectError::Random)?;
-        let mut entropy = Entropy::from_seed(seed);
-        let mut prefix = entropy.token();
-        prefix.truncate(8);
-        prefix.push('-');
-        let Negotiated {
-            stream,
-            jid,
-            transport,
-        } = negotiate(&config, entropy).await?;
-        debug!(%jid, "stream established");
-        let shared = Arc::new(Shared::new(&config, transport.clock, jid, stream, prefix));
-        let driver = Driver::new(transport, Arc::clone(&shared));
-        tokio::spawn(driver.run());
+        let (session, link) = Session::connect(config).await?;
+        let shared = session.shared();
+        tokio::spawn(session.run(link));
         let handle = Arc::new(Handle { shared });
         Ok((
             Client {
@@ -64,18 +52,26 @@ impl Client {
         ))
     }
 
-    /// The full address that was bound.
-    pub fn jid(&self) -> &Jid {
-        &self.shared().jid
+    /// The full address that is bound; while there is no connection, the one that was. A new session may have another.
+    pub fn jid(&self) -> Jid {
+        self.shared().state().jid.clone()
     }
 
-    /// How the stream ended; `None` while it has not.
+    /// How the client ended; `None` while it has not.
     pub fn end(&self) -> Option<End> {
         self.shared().state().end.clone()
     }
 
-    /// Sends a stanza, once less than [`Config::send_buffer`] bytes are unsent. It is written out when this is called,
-    /// so the future borrows nothing of it; where there is room it is on its way before the future is first polled.
+    /// Tells that the network has changed, as systems do that have several: a client that waits to connect again does
+    /// so at once, and one that is connected makes sure of it, which takes [`Config::ping_timeout`] at the most.
+    pub fn reconnect_now(&self) {
+        self.shared().state().hint = true;
+        self.shared().work.notify_one();
+    }
+
+    /// Sends a stanza, once less than [`Config::send_buffer`] bytes are unsent, whether there is a connection now or
+    /// not. It is written out when this is called, so the future borrows nothing of it; where there is room it is on its
+    /// way before the future is first polled.
     ///
     /// # Errors
     /// [`SendError`]; nothing was sent.
@@ -94,7 +90,7 @@ impl Client {
         &self,
         write: &mut dyn FnMut(&mut Writer<'_>),
     ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
-        self.shared().send(write)
+        self.shared().send(None, write)
     }
 
     /// Asks for something (IQ `get`) and waits for the result. Without `to`, one's own account is asked.
@@ -146,16 +142,16 @@ impl Client {
         stanza: ElementRef<'_>,
         error: &StanzaError,
     ) -> impl Future<Output = Result<Delivery, SendError>> + Send + use<> {
-        self.shared().send(&mut |writer| {
+        self.shared().send(None, &mut |writer| {
             error_reply(stanza, error, writer);
         })
     }
 
-    /// Closes the stream and waits until that is done. What was sent before is written first.
+    /// Closes the stream and waits until that is done. What was sent before is written first, where there is a
+    /// connection.
     pub async fn close(&self) -> End {
         self.shared().close();
-        self.shared().wait_for(|state| state.end.is_some()).await;
-        self.end().unwrap_or(End::Closed)
+        self.shared().wait_for(|state| state.end.clone()).await
     }
 
     fn request(
@@ -166,8 +162,8 @@ impl Client {
     ) -> impl Future<Output = Result<Reply, RequestError>> + Send + use<> {
         let opened = self.shared().open_request(to);
         let opened = opened.map(|(request, reply)| {
-            let sending = self.shared().send(&mut |writer| {
-                let id = request.id();
+            let id = request.id();
+            let sending = self.shared().send(Some(id), &mut |writer| {
                 let iq = if kind == IqType::Get {
                     IqBuilder::get(id)
                 } else {
@@ -188,6 +184,7 @@ impl Client {
             let shared = request.shared();
             match reply.await {
                 Ok(Answer::Reply(element)) => Reply::of(element),
+                Ok(Answer::Lost) => Err(RequestError::Lost),
                 Ok(Answer::TimedOut) => Err(RequestError::TimedOut(shared.request_timeout)),
                 Err(_) => Err(RequestError::Ended(
                     shared.state().end.clone().unwrap_or(End::Closed),
@@ -234,43 +231,5 @@ impl Reply {
             .ok_or(RequestError::Empty)?
             .read()
             .map_err(RequestError::Reply)
-    }
-}
-
-/// The receiving half of a stream: messages, presence and the IQ requests that were [taken on](Config::handle), in the
-/// order in which they came. IQ results and errors come here, too, when they answer nothing that [`Client::get`] or
-/// [`Client::set`] asked: an engine that writes its own requests waits for them, and whoever has none leaves them
-/// alone.
-#[derive(Debug)]
-pub struct Incoming {
-    handle: Arc<Handle>,
-}
-
-impl Incoming {
-    /// Waits for the next stanza. May be dropped and called again without losing any.
-    ///
-    /// # Errors
-    /// How the stream ended, after the last stanza was taken.
-    pub async fn next(&mut self) -> Result<Element, End> {
-        let shared = &self.handle.shared;
-        loop {
-            let arrived = shared.arrived.notified();
-            {
-                let mut state = shared.state();
-                if let Some(element) = state.inbox.pop_front() {
-                    let had_no_room = state.inbox.len().saturating_add(1) >= shared.inbox;
-                    drop(state);
-                    if had_no_room {
-                        shared.work.notify_one();
-                    }
-                    return Ok(element);
-                }
-                if let Some(end) = &state.end {
-                    return Err(end.clone());
-                }
-            }
-            // A notification that comes between the look and this is kept for it.
-            arrived.await;
-        }
     }
 }

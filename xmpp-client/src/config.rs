@@ -1,13 +1,18 @@
 //! What a client needs to know before it connects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use xmpp_core::jid::Jid;
 use xmpp_core::mux::Selector;
-use xmpp_core::stream::{Encryption, InitiatorConfig};
+use xmpp_core::stream::{Encryption, InitiatorConfig, ManagementConfig, Sasl2, UserAgent};
 use xmpp_net::{Connector, TlsClient};
 use xmpp_sasl::{Credentials, Policy};
 use xmpp_xml::Limits;
+
+use crate::backoff::Backoff;
+use crate::dial::Dial;
+use crate::store::{Keeper, Store};
 
 /// How to reach a server and log in.
 #[derive(Clone, Debug)]
@@ -17,6 +22,15 @@ pub struct Config {
     pub(crate) tls: Option<TlsClient>,
     pub(crate) direct_tls: bool,
     pub(crate) connector: Connector,
+    pub(crate) dial: Option<Arc<dyn Dial>>,
+    pub(crate) management: Option<ManagementConfig>,
+    sasl2: Option<bool>,
+    software: Option<String>,
+    pub(crate) reconnect: Option<Backoff>,
+    pub(crate) ping: Option<Duration>,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) store: Keeper,
+    pub(crate) seed: Option<[u8; 32]>,
     pub(crate) inbox: usize,
     pub(crate) send_buffer: usize,
     pub(crate) request_timeout: Duration,
@@ -40,6 +54,15 @@ impl Config {
             tls: None,
             direct_tls: false,
             connector: Connector::new(),
+            dial: None,
+            management: Some(ManagementConfig::new()),
+            sasl2: None,
+            software: None,
+            reconnect: Some(Backoff::new()),
+            ping: Some(Duration::from_secs(300)),
+            ping_timeout: Duration::from_secs(30),
+            store: Keeper::default(),
+            seed: None,
             inbox: 256,
             send_buffer: 262_144,
             request_timeout: Duration::from_secs(30),
@@ -81,6 +104,83 @@ impl Config {
     #[must_use]
     pub fn connector(mut self, connector: Connector) -> Self {
         self.connector = connector;
+        self
+    }
+
+    /// Reaches the server in another way than by TCP and TLS from here, over a tunnel for instance. The way has to be
+    /// secret and lead to the right server by itself: the stream begins as on direct TLS. [`server`](Self::server),
+    /// [`tls`](Self::tls) and [`connector`](Self::connector) mean nothing then. Default: TCP and TLS.
+    #[must_use]
+    pub fn dial(mut self, dial: Arc<dyn Dial>) -> Self {
+        self.dial = Some(dial);
+        self.direct_tls(true)
+    }
+
+    /// Sets how a lost connection is made again. `None`: not at all, the client ends with its first stream. Default:
+    /// [`Backoff::new`]. A failed login is never tried again, and nobody comes back whom the server has sent away
+    /// because another took the resource (`conflict`).
+    #[must_use]
+    pub fn reconnect(mut self, backoff: Option<Backoff>) -> Self {
+        self.reconnect = backoff;
+        self
+    }
+
+    /// Sets how streams are managed (XEP-0198), where the server does so: acknowledged stanzas, and sessions that
+    /// outlive their connections. `None` does without. Default: [`ManagementConfig::new`]; costs the memory of what is
+    /// unacknowledged.
+    #[must_use]
+    pub fn management(mut self, management: Option<ManagementConfig>) -> Self {
+        self.management = management;
+        self
+    }
+
+    /// Sets whether the client logs in by the second profile of SASL (XEP-0388), where the server offers it: in fewer
+    /// round trips, and by a token from the second time on (XEP-0484). The server then chooses the resource. Default:
+    /// where the address has no resource.
+    #[must_use]
+    pub fn sasl2(mut self, sasl2: bool) -> Self {
+        self.sasl2 = Some(sasl2);
+        self
+    }
+
+    /// Tells the server the name of the software, with SASL2: it shows the user which programs are logged in
+    /// (XEP-0388 §2.3), and begins the resource with it (XEP-0386 §3.2.1). Default: none.
+    #[must_use]
+    pub fn software(mut self, name: impl Into<String>) -> Self {
+        self.software = Some(name.into());
+        self
+    }
+
+    /// Sets after how long a silence of the server it is pinged (XEP-0199), to notice a dead connection. `None` pings
+    /// only after [`reconnect_now`](crate::Client::reconnect_now). Default: 5 minutes (RFC 6120 §4.6.4); costs a stanza
+    /// each way per interval while nothing else happens.
+    #[must_use]
+    pub fn ping(mut self, silence: Option<Duration>) -> Self {
+        self.ping = silence;
+        self
+    }
+
+    /// Sets how long a ping waits for any sign of life before the connection is given up. Default: 30 seconds.
+    #[must_use]
+    pub fn ping_timeout(mut self, limit: Duration) -> Self {
+        self.ping_timeout = limit;
+        self
+    }
+
+    /// Keeps what was sent and not acknowledged, the session and the login token across a restart of the program.
+    /// Default: nothing is kept. Costs a write of all that is unacknowledged for every turn in which stanzas come or
+    /// go.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Keeper(Some(store));
+        self
+    }
+
+    /// For tests and simulations alone: takes all randomness from a seed, so that a run can be repeated. Default: the
+    /// system's random source.
+    #[must_use]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
         self
     }
 
@@ -158,6 +258,24 @@ impl Config {
     pub fn handle(mut self, selector: Selector) -> Self {
         self.handles.push(selector);
         self
+    }
+
+    /// What streams are told, for an installation of that identifier.
+    pub(crate) fn initiator(&self, installation: UserAgent) -> InitiatorConfig {
+        let mut config = self.stream.clone();
+        if let Some(management) = &self.management {
+            config = config.management(management.clone());
+        }
+        if self.sasl2.unwrap_or(self.stream.jid().is_bare()) {
+            let mut sasl2 = Sasl2::new().request_token(true);
+            let mut agent = installation;
+            if let Some(software) = &self.software {
+                sasl2 = sasl2.tag(software.as_str());
+                agent = agent.software(software.as_str());
+            }
+            config = config.sasl2(sasl2.user_agent(agent));
+        }
+        config
     }
 
     /// Where to connect.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use xmpp_core::error::StanzaError;
+use xmpp_core::error::{StanzaError, StreamCondition};
 use xmpp_core::stream;
 use xmpp_net::{ConfigError, NetError};
+use xmpp_sasl::Condition;
 use xmpp_xml::{FromXmlError, WriteError};
 
 /// Why there is no stream.
@@ -29,6 +30,24 @@ impl ConnectError {
             self,
             Self::Stream(stream::Error::Authentication(_) | stream::Error::Sasl(_))
         )
+    }
+
+    /// How the client ends for it, if trying again is of no use: the credentials were refused for good, or cannot be
+    /// used; or another has taken the resource.
+    pub(crate) fn end(&self) -> Option<End> {
+        let Self::Stream(error) = self else {
+            return None;
+        };
+        let is_final = match error {
+            stream::Error::Authentication(failure) => {
+                failure.condition != Condition::TemporaryAuthFailure
+            }
+            stream::Error::Sasl(_)
+            | stream::Error::NoCommonMechanism { .. }
+            | stream::Error::UnknownTasks(_) => true,
+            error => is_conflict(error),
+        };
+        is_final.then(|| End::Failed(error.clone()))
     }
 }
 
@@ -59,7 +78,7 @@ impl From<NetError> for ConnectError {
     }
 }
 
-/// How a stream ended.
+/// How a stream ended, or a client for good.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum End {
@@ -67,6 +86,17 @@ pub enum End {
     Closed,
     /// It failed: the server ended it with an error, broke the protocol, or the connection was lost.
     Failed(stream::Error),
+}
+
+impl End {
+    /// Whether the same would happen again and again: another has taken the resource (RFC 6120 §4.9.3.3).
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Failed(error) if is_conflict(error))
+    }
+}
+
+fn is_conflict(error: &stream::Error) -> bool {
+    matches!(error, stream::Error::Refused(error) if error.condition == StreamCondition::Conflict)
 }
 
 impl fmt::Display for End {
@@ -84,7 +114,7 @@ impl std::error::Error for End {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The stream has ended.
+    /// The client has ended.
     Ended(End),
     /// The stanza cannot be written; nothing of it was sent.
     Write(WriteError),
@@ -114,8 +144,10 @@ pub enum RequestError {
     Refused(StanzaError),
     /// No reply came in time.
     TimedOut(Duration),
-    /// The stream ended before the reply came.
+    /// The client ended before the reply came.
     Ended(End),
+    /// The server has the request, but the session that the reply was for is gone.
+    Lost,
     /// More requests are waiting than [`Config::requests`](crate::Config::requests) allows.
     TooMany,
     /// The reply does not hold what was asked for.
@@ -131,6 +163,7 @@ impl fmt::Display for RequestError {
             Self::Refused(error) => error.fmt(f),
             Self::TimedOut(limit) => write!(f, "no reply within {limit:?}"),
             Self::Ended(end) => end.fmt(f),
+            Self::Lost => f.write_str("the session was lost before the reply came"),
             Self::TooMany => f.write_str("too many requests wait for replies"),
             Self::Reply(error) => write!(f, "unexpected reply: {error}"),
             Self::Empty => f.write_str("the reply is empty"),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use xmpp_core::entropy::Entropy;
 use xmpp_core::jid::Jid;
-use xmpp_core::stream::{Event, Stream, TlsInfo};
+use xmpp_core::stream::{
+    Event, FastToken, InitiatorConfig, ManagedSession, Stream, TlsInfo, TokenUse,
+};
 use xmpp_net::{Connection, TlsClient};
 use xmpp_sasl::ChannelBinding;
 use xmpp_xml::Scratch;
@@ -13,47 +15,144 @@ use xmpp_xml::Scratch;
 use crate::config::Config;
 use crate::error::ConnectError;
 use crate::shared::Clock;
+use crate::store::{Record, token_to_bytes, unix_time};
+
+/// What one connection leaves to the next.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) session: Option<ManagedSession>,
+    pub(crate) token: Option<FastToken>,
+    pub(crate) entropy: Entropy,
+}
 
 /// An established stream.
 pub(crate) struct Negotiated {
     pub(crate) stream: Stream,
     pub(crate) jid: Jid,
+    pub(crate) resumed: bool,
+    /// The session that was to be resumed and is lost.
+    pub(crate) lost: Option<ManagedSession>,
     pub(crate) transport: Transport,
 }
 
 /// What a stream runs over.
 pub(crate) struct Transport {
     pub(crate) connection: Connection,
-    pub(crate) clock: Clock,
     pub(crate) scratch: Scratch,
     /// What the server sent behind the end of the negotiation.
     pub(crate) input: Vec<u8>,
 }
 
+/// Connects and negotiates. A session that was to be resumed comes back when that fails.
 pub(crate) async fn negotiate(
     config: &Config,
-    entropy: Entropy,
+    initiator: &Arc<InitiatorConfig>,
+    kept: &mut Kept,
+    clock: Clock,
 ) -> Result<Negotiated, ConnectError> {
-    let domain = config.stream.jid().domain().to_owned();
+    let Reached {
+        connection,
+        tls,
+        is_secure,
+    } = reach(config).await?;
+    let now = clock.now();
+    let mut stream = Stream::initiator(Arc::clone(initiator), kept.entropy.fork(), now);
+    if is_secure {
+        let _ = stream.handle_tls(tls_info(&connection), now);
+    }
+    if let Some(session) = kept.session.take()
+        && let Err((_, session)) = stream.resume(session)
+    {
+        kept.session = Some(session);
+    }
+    kept.token
+        .take_if(|token| token.expiry().unix_seconds() <= unix_time());
+    if let Some(token) = &mut kept.token
+        && stream.use_token(token, TokenUse::Login).is_ok()
+    {
+        // An attempt that is not counted could be counted twice.
+        let bytes = token_to_bytes(token);
+        config.store.save(Record::Token, Some(bytes)).await;
+    }
+    let result = drive(config, &mut stream, connection, tls, kept, clock).await;
+    match result {
+        Ok(Established {
+            jid,
+            resumed,
+            lost,
+            transport,
+        }) => Ok(Negotiated {
+            // A session that the configuration could not resume is lost as well.
+            lost: lost.or_else(|| kept.session.take()),
+            stream,
+            jid,
+            resumed,
+            transport,
+        }),
+        Err(error) => {
+            let session = stream.take_session();
+            kept.session = kept.session.take().or(session);
+            Err(error)
+        }
+    }
+}
+
+struct Reached {
+    connection: Connection,
+    tls: Option<TlsClient>,
+    /// Whether there is no STARTTLS to come.
+    is_secure: bool,
+}
+
+async fn reach(config: &Config) -> Result<Reached, ConnectError> {
+    if let Some(dial) = &config.dial {
+        return Ok(Reached {
+            connection: dial.dial().await?,
+            tls: None,
+            is_secure: true,
+        });
+    }
     let tls = match &config.tls {
         Some(tls) => tls.clone(),
         None => TlsClient::system_roots().map_err(ConnectError::Roots)?,
     };
     let mut connection = config.connector.connect(&config.address()).await?;
-    let clock = Clock::start();
-    let mut stream = Stream::initiator(Arc::new(config.stream.clone()), entropy, clock.now());
     if config.direct_tls {
-        connection = connection.direct_tls_client(&tls, &domain).await?;
-        let _ = stream.handle_tls(tls_info(&connection), clock.now());
+        let domain = config.stream.jid().domain();
+        connection = connection.direct_tls_client(&tls, domain).await?;
     }
+    Ok(Reached {
+        connection,
+        tls: Some(tls),
+        is_secure: config.direct_tls,
+    })
+}
+
+struct Established {
+    jid: Jid,
+    resumed: bool,
+    lost: Option<ManagedSession>,
+    transport: Transport,
+}
+
+async fn drive(
+    config: &Config,
+    stream: &mut Stream,
+    mut connection: Connection,
+    mut tls: Option<TlsClient>,
+    kept: &mut Kept,
+    clock: Clock,
+) -> Result<Established, ConnectError> {
     let mut scratch = Scratch::new();
     let mut output = Vec::new();
     let mut buffer = vec![0; 4_096];
     let mut received = 0;
     let mut used = 0;
+    let mut lost = None;
     loop {
         output.clear();
-        if stream.poll_transmit(&mut output) {
+        // What an established stream has to say goes out while it is read.
+        if !stream.is_established() && stream.poll_transmit(&mut output) {
             // The server may have told why it hung up: that is read before the failure counts.
             let written = async {
                 connection.write_all(&output).await?;
@@ -67,20 +166,41 @@ pub(crate) async fn negotiate(
         while let Some(event) = stream.poll_event() {
             match event {
                 Event::StartTls => {
-                    connection = start_tls(connection, &tls, &domain, &mut stream, clock).await?;
+                    // It asks once.
+                    let Some(tls) = tls.take() else { continue };
+                    let domain = config.stream.jid().domain();
+                    connection = match connection.start_tls_client(&tls, domain).await {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            stream.handle_disconnected(clock.now());
+                            return Err(ConnectError::Net(error));
+                        }
+                    };
+                    // The stream asked for this, so it takes it.
+                    let _ = stream.handle_tls(tls_info(&connection), clock.now());
                     (used, received) = (0, 0);
                 }
-                Event::Established { jid, .. } => {
+                Event::Token { token } => {
+                    let bytes = token_to_bytes(&token);
+                    kept.token = Some(*token);
+                    config.store.save(Record::Token, Some(bytes)).await;
+                }
+                Event::TokenRefused { .. } => {
+                    kept.token = None;
+                    config.store.save(Record::Token, None).await;
+                }
+                Event::NotResumed { session, .. } => lost = Some(session),
+                Event::Established { jid, resumed } => {
                     let input = buffer.get(used..received).unwrap_or_default().to_vec();
                     let transport = Transport {
                         connection,
-                        clock,
                         scratch,
                         input,
                     };
-                    return Ok(Negotiated {
-                        stream,
+                    return Ok(Established {
                         jid,
+                        resumed,
+                        lost,
                         transport,
                     });
                 }
@@ -91,6 +211,7 @@ pub(crate) async fn negotiate(
                         let _ = connection.write_all(&output).await;
                     }
                     let _ = connection.shutdown().await;
+                    kept.session = kept.session.take().or(lost);
                     return Err(ConnectError::Stream(error));
                 }
                 // Authenticated is followed by more; the others belong to servers and to later.
@@ -116,25 +237,6 @@ pub(crate) async fn negotiate(
             () = clock.sleep_until(stream.poll_timeout()) => stream.handle_timeout(clock.now()),
         }
     }
-}
-
-async fn start_tls(
-    connection: Connection,
-    tls: &TlsClient,
-    domain: &str,
-    stream: &mut Stream,
-    clock: Clock,
-) -> Result<Connection, ConnectError> {
-    let connection = match connection.start_tls_client(tls, domain).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            stream.handle_disconnected(clock.now());
-            return Err(ConnectError::Net(error));
-        }
-    };
-    // The stream asked for this, so it takes it.
-    let _ = stream.handle_tls(tls_info(&connection), clock.now());
-    Ok(connection)
 }
 
 fn tls_info(connection: &Connection) -> TlsInfo {

@@ -41,7 +41,7 @@ async fn chat(arguments: Arguments) -> Result<(), Failure> {
         Client::connect(handle_basics(arguments.account.config()?)).await?;
     let mut contacts = Contacts::load(&client).await?;
     let disco = describe("client", "console", "Chat", &[]);
-    let own = client.jid().clone();
+    let own = client.jid();
     say(&own)?;
     let _ = send_presence(&client, PresenceType::Available, None).await?;
     if !contacts.seen_by_us(contact.as_ref()) {

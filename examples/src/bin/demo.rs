@@ -168,6 +168,7 @@ impl Account {
         Config::new(self.jid.clone(), self.password.clone())
             .server(server.to_string())
             .tls(tls.clone())
+            .reconnect(None)
     }
 }
 

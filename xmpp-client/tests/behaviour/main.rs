@@ -9,5 +9,8 @@
 )]
 
 mod login;
+mod restart;
+mod session;
+mod simulation;
 mod stanzas;
 mod support;

@@ -1,5 +1,7 @@
 //! A server for one account, whose behaviour a test scripts.
 
+pub mod world;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +105,7 @@ impl Server {
 }
 
 pub fn config(jid: &str, password: &str) -> Config {
-    Config::new(jid.parse().unwrap(), password)
+    Config::new(jid.parse().unwrap(), password).reconnect(None)
 }
 
 async fn serve(
