@@ -89,8 +89,10 @@ pub(crate) struct Router {
     salt: u32,
     started: std::time::Instant,
     pub(crate) commands: Commands,
-    /// Messages of lost connections that are on their way to the store.
-    restoring: Arc<AtomicUsize>,
+    /// Messages of lost connections.
+    restoring: Unawaited,
+    /// When accounts were last there.
+    departures: Unawaited,
 }
 
 /// Something that a stanza asks for and that takes the store.
@@ -133,7 +135,8 @@ impl Router {
             salt: salt()?,
             started: std::time::Instant::now(),
             commands: Commands::new(seed()?),
-            restoring: Arc::default(),
+            restoring: Unawaited::default(),
+            departures: Unawaited::default(),
         })
     }
 
@@ -164,7 +167,7 @@ impl Router {
         let kept = if self.read().online(bare.as_str()).is_some() {
             Kept::default()
         } else {
-            self.await_restored().await;
+            self.settle(&self.restoring).await;
             // It may have been removed since it was authenticated.
             let load = self.load(bare.clone(), |store, bare| {
                 let is_there = store.account(bare.as_str())?.is_some();
@@ -264,8 +267,9 @@ impl Router {
             return;
         }
         let batch = last_activity::departed(handle.bare.as_str(), status);
-        // Nobody waits for it: who asks before it is written learns what was before.
-        self.writer.submit(batch, |outcome| {
+        let submitted = self.departures.begin();
+        self.writer.submit(batch, move |outcome| {
+            drop(submitted);
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a departure was not kept");
             }
@@ -421,6 +425,19 @@ impl Router {
         receiver.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Waits until it is known when accounts were last there.
+    pub(crate) async fn await_departures(&self) {
+        self.settle(&self.departures).await;
+    }
+
+    /// What was submitted is written before anything that is submitted now, so waiting for nothing waits for it.
+    async fn settle(&self, unawaited: &Unawaited) {
+        if !unawaited.is_empty() {
+            // Whether it was written, its own submission is told.
+            let _: Result<(), StoreError> = self.commit(Batch::new()).await;
+        }
+    }
+
     /// The account of this address.
     pub(crate) async fn account(&self, address: Jid) -> Result<Option<Account>, StoreError> {
         self.load(address, |store, address| store.account(address.as_str()))
@@ -476,6 +493,30 @@ struct Ping;
 impl ToXml for Ping {
     fn to_xml(&self, writer: &mut Writer<'_>) {
         writer.empty("ping", ns::PING);
+    }
+}
+
+/// What is on its way to the store and that nobody waits for until he asks for it.
+#[derive(Debug, Default)]
+struct Unawaited(Arc<AtomicUsize>);
+
+impl Unawaited {
+    /// Something is submitted. It is on its way as long as the answer is there.
+    fn begin(&self) -> Submitted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Submitted(Arc::clone(&self.0))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+struct Submitted(Arc<AtomicUsize>);
+
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Messages that are kept: for who is not there (XEP-0160), in archives (XEP-0313), and when a connection is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use xmpp_core::error::{StanzaCondition, StanzaError};
 use xmpp_core::jid::Jid;
@@ -215,10 +214,9 @@ impl Router {
         let sender = sender.map(|session| Arc::clone(&session.handle));
         drop(registry);
         let message = message.element().to_element();
-        let restoring = Arc::clone(&self.restoring);
-        restoring.fetch_add(1, Ordering::Relaxed);
+        let submitted = self.restoring.begin();
         self.store_writer().submit(batch, move |outcome| {
-            restoring.fetch_sub(1, Ordering::Relaxed);
+            drop(submitted);
             if let (Err(error), Some(sender)) = (outcome, sender) {
                 tracing::debug!(%error, "a message could not be kept");
                 let error = StanzaError::new(StanzaCondition::ServiceUnavailable);
@@ -229,19 +227,11 @@ impl Router {
         true
     }
 
-    /// What was restored is written before anything that is submitted now, so waiting for nothing waits for it.
-    pub(super) async fn await_restored(&self) {
-        if self.restoring.load(Ordering::Relaxed) > 0 {
-            // Whether it was written, its own submission is told.
-            let _: Result<(), StoreError> = self.commit(Batch::new()).await;
-        }
-    }
-
     /// A resource wants messages: it gets those that were kept, which then are removed (XEP-0160 §2).
     pub(super) async fn flood(&self, handle: &Handle) {
         let account = handle.bare.as_str();
         let _guards = self.lock([account, account]).await;
-        self.await_restored().await;
+        self.settle(&self.restoring).await;
         let load = self.load(handle.bare.clone(), |store, account| {
             store.records(
                 account.as_str(),

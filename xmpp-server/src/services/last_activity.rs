@@ -52,6 +52,7 @@ fn idle<'r>(router: &'r Router, _: &'r Arc<Handle>, order: &'r Order) -> Later<'
                 status: None,
             });
         }
+        router.await_departures().await;
         let kept = router.load(order.to.clone(), |store, account| {
             store.record(account.as_str(), COLLECTION, "")
         });
