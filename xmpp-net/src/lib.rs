@@ -59,7 +59,8 @@
 //! # What can be relied on
 //!
 //! - **Certificates are always verified**: path, validity, purpose and name (RFC 5280, RFC 6125), against the roots of
-//!   the system or the ones that were given. Nothing in this crate turns that off.
+//!   the system or the ones that were given; or, where that was asked for, the key is the one that was pinned. Nothing
+//!   in this crate turns that off.
 //! - **TLS 1.2 is the least** (RFC 9325), and TLS 1.2 only with the extended master secret (RFC 7627). So the channel
 //!   binding of RFC 9266 is defined for every connection that this crate makes.
 //! - **Nothing read in clear survives the upgrade.** A plain [`Connection`] buffers nothing, and what a peer sends in

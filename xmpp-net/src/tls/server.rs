@@ -158,9 +158,9 @@ impl Identity {
     }
 }
 
-type Text<'a> = (&'a [u8], Option<&'a Path>);
+pub(super) type Text<'a> = (&'a [u8], Option<&'a Path>);
 
-fn certified_key(
+pub(super) fn certified_key(
     (chain, chain_path): Text<'_>,
     (key, key_path): Text<'_>,
 ) -> Result<CertifiedKey, ConfigError> {

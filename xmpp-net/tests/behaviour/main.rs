@@ -12,6 +12,7 @@ mod certificates;
 mod channel_binding;
 mod closing;
 mod connecting;
+mod identity;
 mod listening;
 mod server_certificate;
 mod support;
