@@ -1,6 +1,7 @@
 """What the tests stand on: certificates, Prosody, ejabberd, our programs, a slixmpp client, and waiting with an end."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -127,7 +128,7 @@ class Foreign:
     def start(self):
         self.process = subprocess.Popen(
             [*self.prefix, *self.run()], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
-            cwd=self.folder, env=self.environment(),
+            cwd=self.folder, env=self.environment(), start_new_session=True,
         )
         wait_for_port(self.port, self.process)
         wait_for_port(self.direct_tls_port, self.process)
@@ -145,6 +146,9 @@ class Foreign:
 
     def stop(self):
         if self.process is not None:
+            # Some are started by a script, which would end alone.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
             stop_process(self.process)
         self.output.close()
 
