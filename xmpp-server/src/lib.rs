@@ -28,9 +28,9 @@
 //! ask of its roster (`roster`). `registry` knows who is connected, `presence` tells them of each other, `router`
 //! brings stanzas to where they belong: it *decides*, *commits* to the store, and only then tells anybody. What the
 //! server answers itself stands in `services`, one file for each extension. `connection` drives one client's
-//! stream, `outbox` is what waits for it, `hibernation` is what is left of a session whose connection was lost, `idle`
-//! is what an inactive client need not hear at once, `tokens` is what clients log in with again. `gate` says who is let
-//! in, and how fast; `metrics` what has become of it.
+//! stream, `outbox` is what waits for it, `pending` what is being written, `hibernation` what is left of a session
+//! whose connection was lost, `idle` what an inactive client need not hear at once, `tokens` what clients log in with
+//! again. `gate` says who is let in, and how fast; `metrics` what has become of it.
 //!
 //! # What is promised
 //!
@@ -50,6 +50,7 @@ mod hibernation;
 mod idle;
 mod metrics;
 mod outbox;
+mod pending;
 mod presence;
 mod registry;
 mod roster;
